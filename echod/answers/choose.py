@@ -1,0 +1,70 @@
+"""From a service's settings to what it says: the one place that knows every protocol's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from echod import framing
+from echod.answers.echo import Echo
+from echod.answers.exam import Then
+from echod.answers.reply import Reply, Rule
+from echod.answers.template import Template
+from echod.answers.when import Compares, HasLength, Regex
+from echod.config import ReplyService
+
+if TYPE_CHECKING:
+    from echod import config
+    from echod.answers.answer import Answer, World
+    from echod.answers.when import When
+
+
+def answer_for(service: config.Service, world: World) -> Answer:
+    """Make the answer that a service's settings ask for."""
+    if isinstance(service, ReplyService):
+        return _reply(service, world)
+    return Echo()
+
+
+def framing_for(service: config.Service) -> framing.Framing:
+    """Return how a service's messages are told apart in a stream."""
+    if not isinstance(service, ReplyService):
+        return framing.Stream()
+    setting = service.framing
+    match setting.kind:
+        case "stream":
+            return framing.Stream()
+        case "line":
+            return framing.Delimited()
+        case "netstring":
+            return framing.Netstring()
+        case "int8" | "int16" | "int32":
+            return framing.Prefixed(int(setting.kind[3:]) // 8)
+        case "delimiter":
+            return framing.Delimited(setting.delimiter)
+        case "fixed":
+            return framing.Fixed(setting.size)
+
+
+def _reply(service: ReplyService, world: World) -> Reply:
+    greeting = None if service.greeting is None else Template.parse(service.greeting)
+    rules = [_rule(rule) for rule in service.ordered_rules()]
+    return Reply(service.name, rules, greeting, world)
+
+
+def _rule(rule: config.Rule) -> Rule:
+    when = None if rule.when is None else _when(rule.when)
+    groups = when.groups if isinstance(when, Regex) else ()
+    replies = tuple(Template.parse(text, groups) for text in rule.reply)
+    return Rule(when, replies, Then(rule.then or "keep"), rule.example)
+
+
+def _when(when: config.When) -> When:
+    if when.regex is not None:
+        return Regex(when.regex)
+    if when.length is not None:
+        return HasLength(when.length)
+    for how in ("equals", "prefix", "suffix", "contains"):
+        text = getattr(when, how)
+        if text is not None:
+            return Compares(how, text)
+    raise ValueError("a condition without any condition")

@@ -1,0 +1,240 @@
+"""
+A configuration becomes running services.
+
+`Echod` is the one Twisted service of the daemon. It binds everything at once or nothing, serves, and stops without
+losing what it accepted.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+
+from echod import __version__
+from echod.answers.choose import answer_for, framing_for
+from echod.connection import StreamLimits
+from echod.guard.patience import Patience
+from echod.tally import Tally
+from echod.tcp import StreamServerFactory, address_of
+from echod.transport.datagram import DatagramPort
+from echod.transport.listening import BACKLOG, ListeningReactor, listen_datagram, listen_stream
+from echod.udp import DatagramServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from twisted.internet.interfaces import IListeningPort
+
+    from echod import config
+    from echod.answers.answer import World
+    from echod.config import Config, Listen, Problem
+    from echod.transport.inherited import Inherited
+
+_DRAIN_READS = 65_536
+"""Datagrams answered at most, of those which the kernel holds, when a socket is closed."""
+
+
+class BindError(Exception):
+    """
+    A listening address cannot be had.
+
+    :ivar problem: service, address and reason, at their place in the file.
+    :ivar denied: whether a permission is missing.
+    """
+
+    def __init__(self, problem: Problem, *, denied: bool = False) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+        self.denied = denied
+
+
+@dataclass
+class Running:
+    """One service at work: its settings, its ports, and what makes its connections."""
+
+    settings: config.Service
+    tally: Tally
+    factory: StreamServerFactory
+    ports: list[tuple[Listen, Any]] = field(default_factory=list)
+
+    def addresses(self) -> Iterator[tuple[Listen, str]]:
+        """Return where it listens, with the ports that the kernel gave."""
+        for listen, port in self.ports:
+            yield listen, written_address(port.getHost())
+
+
+class Echod(Service):
+    """
+    The daemon.
+
+    :param config: what to serve.
+    :param reactor: hosts the listening sockets.
+    :param host: hosts the connections: the reactor, or a `echod.transport.poller.Poller` in it.
+    :param world: what answers may know.
+    :param inherited: sockets that were passed to this process.
+    :ivar hint: a command to try, said at the start.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, config: Config, reactor: Any, host: Any, world: World, inherited: Inherited
+    ) -> None:
+        self.setName("echod")
+        self.config = config
+        self.services: dict[str, Running] = {}
+        self._reactor = reactor
+        self._host = host
+        self._world = world
+        self._inherited = inherited
+        self._patience = Patience(reactor)
+        self._failed: Callable[[BindError], object] = self._log_failure
+        self._abandoned = False
+        self.hint: str | None = None
+
+    def bind(self) -> None:
+        """
+        Open every listening address.
+
+        Done before the daemon forks and gives up privileges, so that a failure still reaches who started it.
+
+        :raises BindError: one of them cannot be had; then none is left open.
+        """
+        try:
+            for settings in self.config.services.values():
+                running = self.services[settings.name] = self._make(settings)
+                for index, listen in enumerate(settings.listen):
+                    self._open(running, index, listen)
+        except BindError:
+            self._close_ports()
+            raise
+
+    def on_late_failure(self, failed: Callable[[BindError], object]) -> None:
+        """Tell `failed` when an endpoint that listens only after the reactor started could not."""
+        self._failed = failed
+
+    def startService(self) -> None:
+        """Say what listens where. Called by Twisted."""
+        super().startService()
+        self._log.info("echod {version} serves {file}", version=__version__, file=self.config.files[0])
+        for running in self.services.values():
+            for listen, address in running.addresses():
+                self._log.info(
+                    "{service} ({protocol}) listens on {address}",
+                    service=running.settings.name,
+                    protocol=running.settings.protocol,
+                    kind=listen.kind,
+                    address=f"{listen.kind} {address}",
+                )
+        if self.hint is not None:
+            self._log.info("try: {hint}", hint=self.hint)
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop listening, answer what was accepted, and close. Called by Twisted."""
+        super().stopService()
+        for running in self.services.values():
+            for _, port in running.ports:
+                # What the kernel accepted for us is ours to answer.
+                if isinstance(port, DatagramPort):
+                    port.read(_DRAIN_READS)
+                else:
+                    port.accept(BACKLOG)
+        self._close_ports()
+        drains = [
+            Deferred.fromCoroutine(running.factory.drain(running.settings.limits.grace))
+            for running in self.services.values()
+        ]
+        return gatherResults(drains)
+
+    def abort(self) -> None:
+        """Cut every connection now: whoever stops the daemon has no patience left."""
+        for running in self.services.values():
+            running.factory.abort()
+
+    def _make(self, settings: config.Service) -> Running:
+        limits = settings.limits
+        tally = Tally()
+        factory = StreamServerFactory(
+            answer_for(settings, self._world),
+            self._patience,
+            self._reactor,
+            tally,
+            framing_for(settings),
+            StreamLimits(limits.idle_timeout, limits.stall_timeout, limits.lifetime, limits.buffer, limits.frame),
+        )
+        return Running(settings, tally, factory)
+
+    def _open(self, running: Running, index: int, listen: Listen) -> None:
+        path = f"services.{running.settings.name}.listen[{index}]"
+        reuse = running.settings.reuse_port
+        try:
+            if listen.datagram:
+                server = DatagramServer(running.factory.answer, running.tally, running.settings.limits.frame)
+                port = listen_datagram(self._host, listen, server, self._inherited, reuse_port=reuse)
+                running.ports.append((listen, port))
+                port.startListening()
+                return
+            facade = ListeningReactor(self._reactor, self._host, reuse_port=reuse)
+            listening = listen_stream(facade, listen, running.factory)
+        except Exception as problem:
+            raise self._bind_error(path, listen, problem) from problem
+        failures: list[BindError] = []
+        listening.addCallback(lambda port: self._opened(running, listen, port))
+        listening.addErrback(lambda failure: failures.append(self._bind_error(path, listen, failure.value)))
+        if failures:
+            raise failures[0]
+        # An installed endpoint plugin may listen only once the reactor runs.
+        listening.addCallback(lambda _: [self._failed(failure) for failure in failures])
+
+    def _opened(self, running: Running, listen: Listen, port: IListeningPort) -> None:
+        if self._abandoned:
+            port.stopListening()
+        else:
+            running.ports.append((listen, port))
+
+    def _close_ports(self) -> None:
+        self._abandoned = True
+        for running in self.services.values():
+            for _, port in running.ports:
+                port.stopListening()
+            running.ports.clear()
+
+    def _bind_error(self, path: str, listen: Listen, problem: BaseException) -> BindError:
+        cause = problem.socketError if isinstance(problem, CannotListenError) else problem
+        if isinstance(cause, OSError) and cause.strerror:
+            reason = f"{cause.strerror.lower()}{_advice(cause)}"
+        elif isinstance(cause, KeyError):
+            reason = str(cause.args[0])
+        else:
+            reason = f"{type(cause).__name__}: {cause}" if isinstance(cause, TypeError) else str(cause)
+        message = f"cannot listen on {listen.text}: {reason}"
+        return BindError(self.config.problem(path, message), denied=isinstance(cause, PermissionError))
+
+    def _log_failure(self, error: BindError) -> None:
+        self._log.critical("{problem}", problem=str(error))
+
+
+def written_address(address: Any) -> str:
+    """Write a Twisted address as people do: `127.0.0.1:7007`, `[::1]:7007`, or a path."""
+    host, port = address_of(address)
+    if not isinstance(address, (IPv4Address, IPv6Address)):
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _advice(problem: OSError) -> str:
+    """Return what would be right, for the errors that people meet."""
+    if problem.errno == errno.EADDRINUSE:
+        return "; stop what listens there, or choose another port"
+    if problem.errno == errno.EADDRNOTAVAIL:
+        return "; no interface of this machine has that address"
+    if problem.errno == errno.EACCES:
+        return "; ports below 1024 need root or CAP_NET_BIND_SERVICE, and a path a directory that may be written"
+    return ""

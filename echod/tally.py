@@ -1,0 +1,23 @@
+"""What a service counts. Plain integers, because some of them change with every message."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Tally:
+    """
+    One service's counts since the process started; sizes in bytes, without headers.
+
+    :ivar dropped: what was not answered or was cut off, by reason.
+    """
+
+    connections: int = 0
+    open: int = 0
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    messages_received: int = 0
+    messages_sent: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)

@@ -1,0 +1,119 @@
+"""
+What `twistd echod` does: its options, and the service that they make.
+
+Exit statuses: 0 stopped, 1 wrong usage (twistd's own), 71 an address cannot be had, 77 for want of a permission, 78 the
+configuration is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twisted.python import usage
+
+from echod import __version__
+from echod.config import ConfigError, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from echod.answers.answer import World
+    from echod.config import Config
+    from echod.service import Echod, Running
+
+EX_OSERR = 71
+EX_NOPERM = 77
+EX_CONFIG = 78
+
+
+class Options(usage.Options):
+    """The options after `echod`; those before it are twistd's own."""
+
+    optParameters = [  # noqa: RUF012 - Twisted's way to declare them
+        ["config", "c", None, "The YAML file to serve. Without it, an example on loopback is served."],
+    ]
+    longdesc = "Serves TCP and UDP echo and reply services as one YAML file says."
+
+    def opt_version(self) -> None:
+        """Show echod's version and exit."""
+        sys.stdout.write(f"echod {__version__}\n")
+        sys.exit(0)
+
+    def parseArgs(self, *surplus: str) -> None:
+        """Refuse words that belong to no option. Called by Twisted."""
+        if surplus:
+            raise usage.UsageError(f"what is {surplus[0]!r}? To serve a file: twistd echod --config {surplus[0]}")
+
+
+def read_config(path: str | None, environ: Mapping[str, str]) -> Config:
+    """
+    Read the file, or the embedded default.
+
+    :raises SystemExit: 78 when it is wrong; every problem has been written to standard error.
+    """
+    try:
+        return load(None if path is None else Path(path), environ)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EX_CONFIG) from None
+
+
+def world() -> World:
+    """Make what answers may know of this machine."""
+    from echod.answers.answer import World  # noqa: PLC0415 - `twistd --help` needs none of it
+
+    return World(time.time, lambda: str(uuid.uuid4()), random.random, socket.gethostname())
+
+
+def makeService(options: Mapping[str, Any]) -> Echod:
+    """
+    Read the configuration and bind every address. Called by twistd, before it forks and gives up privileges.
+
+    :raises SystemExit: 78, 71 or 77, the reason having been written to standard error.
+    """
+    # twistd has chosen the reactor by now (its option --reactor), so this is the first moment to import it.
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    from echod.service import BindError, Echod  # noqa: PLC0415
+    from echod.signals import install  # noqa: PLC0415
+    from echod.transport.inherited import Inherited  # noqa: PLC0415
+    from echod.transport.poller import Poller  # noqa: PLC0415
+
+    config = read_config(options["config"], os.environ)
+    service = Echod(config, reactor, Poller(reactor), world(), Inherited.from_environment(os.environ))
+    try:
+        service.bind()
+    except BindError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EX_NOPERM if error.denied else EX_OSERR) from None
+    service.hint = hint(service.services.values(), Path(sys.argv[0]).parent)
+    install(service, reactor)
+    return service
+
+
+def hint(services: Any, scripts: Path) -> str | None:
+    """
+    Return a command that a newcomer can type, for the first service that a client can reach by an address.
+
+    :param scripts: the directory of the commands, put before `echod` unless it is found by its name alone.
+    """
+    for running in services:
+        line = _send_line(running)
+        if line is not None:
+            found = str(scripts) in os.environ.get("PATH", "").split(os.pathsep)
+            return line if found or str(scripts) == "." else f"{scripts}/{line}"
+    return None
+
+
+def _send_line(running: Running) -> str | None:
+    for listen, address in running.addresses():
+        if listen.kind in ("tcp", "udp"):
+            return f"echod send {listen.kind}:{address.replace('0.0.0.0', '127.0.0.1')} hello"  # noqa: S104
+    return None

@@ -1,0 +1,384 @@
+"""
+Streams: the server and the client of every protocol over TCP, TLS and Unix sockets.
+
+The server half asks an answer what to say, and does with the connection what the answer wants. The client half sends
+messages, and tells a listener what comes back. Both are ordinary Twisted protocols with factories, for any stream
+endpoint.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IPullProducer, ISSLTransport, ITCPTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from zope.interface import implementer
+
+from echod.answers.answer import Path, Peer, Said
+from echod.answers.exam import Ending, Then
+from echod.connection import ServedConnection, StreamLimits
+from echod.framing import FrameError, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import IAddress, IReactorTime
+    from twisted.python.failure import Failure
+
+    from echod.answers.answer import Answer, Conversation
+    from echod.framing import Framing
+    from echod.guard.patience import Patience
+    from echod.listener import Listener
+    from echod.tally import Tally
+
+_DRAIN_LOOK = 0.05
+"""Seconds between two looks whether a connection is answered when the daemon stops."""
+
+
+class StreamServerFactory(Factory):
+    """
+    Makes the server half of one service's connections.
+
+    :param answer: what is said.
+    :param framing: where messages end.
+    :param patience: times the connections.
+    :param tally: counts them.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        answer: Answer,
+        patience: Patience,
+        clock: IReactorTime,
+        tally: Tally,
+        framing: Framing | None = None,
+        limits: StreamLimits | None = None,
+    ) -> None:
+        self.answer = answer
+        self.patience = patience
+        self.clock = clock
+        self.tally = tally
+        self.framing = framing if framing is not None else Stream()
+        self.limits = limits if limits is not None else StreamLimits()
+        self.open: set[ServedConnection] = set()
+        self._emptied: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress) -> ServedConnection | None:  # noqa: ARG002 - every address is served
+        """Make a connection's protocol."""
+        return EchoServer(self) if self.answer.reflects else AnswerServer(self)
+
+    def opened(self, server: ServedConnection) -> None:
+        """Count a connection in."""
+        self.open.add(server)
+        self.tally.connections += 1
+        self.tally.open += 1
+
+    def closed(self, server: ServedConnection) -> None:
+        """Count a connection out."""
+        self.open.discard(server)
+        self.tally.open -= 1
+        if self._emptied is not None and not self.open:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    async def drain(self, grace: float) -> None:
+        """
+        Answer what has arrived, end every connection, and return when all are gone.
+
+        A connection ends once nothing came for a moment; in the second half of the `grace` seconds also at any
+        moment at which nothing is left to answer. What is still open after them is aborted.
+        """
+        start = self.clock.seconds()
+        while self.open:
+            spent = self.clock.seconds() - start
+            for server in list(self.open):
+                if spent >= grace:
+                    self.tally.dropped["grace"] += 1
+                    server.abort()
+                else:
+                    server.leave(urgent=spent >= grace / 2)
+            if not self.open:
+                return
+            emptied = self._emptied = Deferred()
+            look = self.clock.callLater(_DRAIN_LOOK, emptied.callback, None)
+            await emptied
+            self._emptied = None
+            if look.active():
+                look.cancel()
+
+    def abort(self) -> None:
+        """Cut every connection now."""
+        for server in list(self.open):
+            server.abort()
+
+
+class EchoServer(ServedConnection):
+    """Sends back what comes; the transport itself holds the peer back while it does not read."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Send it back. Called by Twisted."""
+        if self.ending is not None:
+            return
+        self.active = self.patience.now
+        tally = self.tally
+        tally.received_bytes += len(data)
+        tally.messages_received += 1
+        self.transport.write(data)
+
+
+class AnswerServer(ServedConnection):
+    """
+    Cuts the stream into messages and says what the answer says to each.
+
+    Messages which came in one read are answered in turn while the peer takes the answers; the others wait here, and
+    nothing more is read meanwhile.
+    """
+
+    def begin(self) -> None:
+        """Open the conversation, and say what comes first."""
+        super().begin()
+        owner = self.owner
+        self._decoder = owner.framing.decoder(owner.limits.frame)
+        self._pending: deque[bytes] = deque()
+        self._fault: FrameError | None = None
+        peer, host = address_of(self.transport.getPeer()), address_of(self.transport.getHost())
+        path = Path.TLS if self.secure else Path.STREAM
+        self._conversation = owner.answer.open(Peer(*peer, *host, path))
+        self._say(self._conversation.opened())
+        if self.ending is None and self._conversation.endless:
+            self.transport.unregisterProducer()
+            self.transport.registerProducer(_Talk(self.transport, self._conversation, self.tally), False)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Answer the messages that are whole. Called by Twisted."""
+        if self.ending is not None:
+            return
+        self.active = self.patience.now
+        self.tally.received_bytes += len(data)
+        try:
+            self._pending.extend(self._decoder.feed(data))
+        except FrameError as fault:
+            self._pending.extend(fault.whole)
+            self._fault = fault
+        self._work()
+
+    def resumeProducing(self) -> None:
+        """The peer has taken what waited. Called by the transport."""
+        self.blocked = False
+        self._work()
+        if not self.blocked and self.ending is None and not self.peer_ended:
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """Say no more. Called by the transport when it is lost."""
+        self._pending.clear()
+
+    def finish(self) -> None:
+        """Answer the messages that wait, then end."""
+        self._work()
+
+    def _work(self) -> None:
+        """Answer what waits, as long as the peer takes the answers."""
+        pending, tally = self._pending, self.tally
+        while pending and not self.blocked and self.ending is None:
+            tally.messages_received += 1
+            self._say(self._conversation.message(pending.popleft()))
+        if self.ending is not None:
+            pending.clear()
+        elif not pending and self._fault is not None:
+            tally.dropped["frame"] += 1
+            self.end(Then.CLOSE)
+        elif not pending and self.peer_ended:
+            self._close()
+
+    def _say(self, said: Said) -> None:
+        if said.data is not None:
+            framing = self.owner.framing
+            try:
+                data = framing.encode(said.data) if framing.symmetric else said.data
+            except FrameError:
+                self.tally.dropped["frame"] += 1
+                self.end(Then.CLOSE)
+                return
+            self.tally.messages_sent += 1
+            self.tally.sent_bytes += len(data)
+            self.transport.write(data)
+        if said.then is not Then.KEEP:
+            self.end(said.then)
+
+
+@implementer(IPullProducer)
+class _Talk:
+    """Says the next piece of an endless talk whenever the peer has taken the last."""
+
+    def __init__(self, transport: Any, conversation: Conversation, tally: Tally) -> None:
+        self._transport = transport
+        self._conversation = conversation
+        self._tally = tally
+
+    def resumeProducing(self) -> None:
+        """Say one piece. Called by the transport when nothing waits."""
+        piece = self._conversation.more()
+        self._tally.sent_bytes += len(piece)
+        self._transport.write(piece)
+
+    def stopProducing(self) -> None:
+        """Say no more: the transport is lost."""
+
+
+def address_of(addr: Any) -> tuple[str, int]:
+    """Return host and port of a Twisted address; a Unix socket's path, which may be empty, and 0."""
+    if hasattr(addr, "host"):
+        return addr.host, addr.port
+    name = getattr(addr, "name", None) or b""
+    return name.decode("utf-8", "backslashreplace"), 0
+
+
+class SelfConnectionError(ConnectionRefusedError):
+    """
+    The connection ends where it began: TCP joined it with itself (RFC 9293, simultaneous open).
+
+    It happens when nothing listens on a port of the ephemeral range, and would echo whatever the client sends.
+    """
+
+
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
+class StreamClient(Protocol):
+    """
+    The client half of a connection.
+
+    :param framing: frames what is sent, and cuts what comes where the server frames its replies too.
+    :param limit: the longest framed reply taken, in bytes.
+    :ivar whole: whether a listener gets whole messages.
+    :ivar joined_itself: whether this is no connection with a server, see `SelfConnectionError`.
+    """
+
+    transport: Any
+    joined_itself = False
+
+    def __init__(self, framing: Framing, limit: int) -> None:
+        self._framing = framing
+        symmetric = framing.symmetric and not isinstance(framing, Stream)
+        self._decoder = framing.decoder(limit) if symmetric else None
+        self.whole = symmetric
+        self._listener: Listener | None = None
+        self._early: list[Callable[[Listener], None]] = []
+        self._handshake: Failure | bool | None = None
+        self._waiting: Deferred[None] | None = None
+
+    def connectionMade(self) -> None:
+        """Refuse a connection with ourselves. Called by Twisted."""
+        self._secure = ISSLTransport.providedBy(self.transport)
+        if ITCPTransport.providedBy(self.transport) and self.transport.getHost() == self.transport.getPeer():
+            self.joined_itself = True
+            self.transport.abortConnection()
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up. Called by Twisted."""
+        self._handshake_over(True)
+
+    def secured(self, clock: IReactorTime, timeout: float) -> Deferred[None]:
+        """
+        Wait for the end of the TLS handshake; the result may be an `OpenSSL.SSL.Error` or the connection's end.
+
+        :param timeout: seconds.
+        """
+        waiting: Deferred[None] = Deferred()
+        self._waiting = waiting
+        if self._handshake is not None:
+            self._handshake_over(self._handshake)
+        return waiting.addTimeout(timeout, clock)
+
+    def fingerprint(self) -> bytes | None:
+        """Return the SHA-256 of the certificate that the server showed, or None when it showed none."""
+        certificate = self.transport.getPeerCertificate()
+        return None if certificate is None else bytes.fromhex(certificate.digest("sha256").decode().replace(":", ""))
+
+    def _handshake_over(self, result: Failure | bool) -> None:
+        """Keep how the handshake ended, and tell who waits for it."""
+        if self._handshake is None:
+            self._handshake = result
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.called:
+            waiting.callback(None) if self._handshake is True else waiting.errback(self._handshake)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell a listener from now on, and first what came before there was one."""
+        self._listener = listener
+        early, self._early = self._early, []
+        for tell in early:
+            tell(listener)
+
+    def send(self, message: bytes) -> None:
+        """
+        Send one message.
+
+        :raises echod.framing.FrameError: it cannot be written in this framing.
+        """
+        self.transport.write(self._framing.encode(message))
+
+    def end(self) -> None:
+        """End our direction; not over TLS, which cannot."""
+        self.transport.loseWriteConnection()
+
+    def close(self) -> None:
+        """End the connection now."""
+        self.transport.abortConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass on what came. Called by Twisted."""
+        if self._decoder is None:
+            self._tell(lambda listener: listener.received(data))
+            return
+        try:
+            messages = self._decoder.feed(data)
+        except FrameError as fault:
+            messages = fault.whole
+            self.transport.abortConnection()
+        for message in messages:
+            self._tell(lambda listener, message=message: listener.received(message))  # type: ignore[misc]
+
+    def readConnectionLost(self) -> None:
+        """The server ended its direction. Called by Twisted."""
+        self._tell(lambda listener: listener.ended(Ending.CLEAN))
+        self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Our direction has ended, as we asked. Called by Twisted."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone. Called by Twisted."""
+        clean = reason.check(ConnectionDone) is not None
+        if self._secure:
+            self._handshake_over(reason)
+        self._tell(lambda listener: listener.ended(Ending.CLEAN if clean else Ending.RESET))
+
+    def _tell(self, tell: Callable[[Listener], None]) -> None:
+        if self._listener is None:
+            self._early.append(tell)
+        else:
+            tell(self._listener)
+
+
+class StreamClientFactory(Factory):
+    """
+    Makes the client half of connections, for `endpoint.connect(factory)`.
+
+    :param framing: the service's framing.
+    :param limit: the longest framed reply taken, in bytes.
+    """
+
+    noisy = False
+
+    def __init__(self, framing: Framing | None = None, limit: int = 1 << 20) -> None:
+        self.framing = framing if framing is not None else Stream()
+        self.limit = limit
+
+    def buildProtocol(self, addr: IAddress) -> StreamClient:  # noqa: ARG002 - the same for every address
+        """Make a connection's protocol."""
+        return StreamClient(self.framing, self.limit)

@@ -1,0 +1,214 @@
+"""
+Datagram sockets of our own, one system call for each datagram in and out.
+
+Twisted's `udp.Port` reads until it has enough bytes, so that empty datagrams can keep it for ever; cuts datagrams at
+8,192 bytes; answers from whatever address the kernel likes; writes a traceback to the log for each refused send; and
+is closed by the first ICMP error on a connected socket (Twisted issues 5377, 6287, 6467). This port reads a bounded
+number of datagrams in a turn, whole; answers from the address that was hit (IP_PKTINFO, RFC 1122 section 4.1.3.5);
+and counts errors.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet import address
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.main import CONNECTION_DONE
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LARGEST = 65_536
+"""More than any UDP datagram has (65,507 bytes over IPv4), so that none is cut."""
+
+BUDGET = 64
+"""Datagrams served in one turn of the reactor. Counted in datagrams: empty ones count too."""
+
+RECEIVE_BUFFER = 4 << 20
+"""Bytes asked for with SO_RCVBUF; the kernel gives at most net.core.rmem_max of it, doubled."""
+
+# Linux names that Python's socket module does not have in every version: <linux/in.h>, <linux/in6.h>.
+_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+_ANCILLARY = 256
+
+Name = Any
+"""A socket name as Python's socket module has it: (host, port), (host, port, flow, scope), or a path."""
+
+
+class DatagramReceiver(Protocol):
+    """What a port needs of its protocol; Twisted's `DatagramProtocol` has it all."""
+
+    def makeConnection(self, transport: Any) -> None:
+        """Hear that the port is open."""
+
+    def datagramReceived(self, datagram: bytes, addr: Name) -> None:
+        """Take a datagram."""
+
+    def connectionRefused(self) -> None:
+        """Hear that the peer of a connected socket answered with an ICMP error."""
+
+    def doStop(self) -> None:
+        """Hear that the port is closed."""
+
+
+def prepare(sock: socket.socket) -> None:
+    """Set what every datagram socket of ours has: non-blocking, a large receive buffer, the address that was hit."""
+    sock.setblocking(False)
+    if sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+
+
+def hit_address(ancillary: list[tuple[int, int, bytes]]) -> tuple[str, bool] | None:
+    """
+    Read the packet information of a datagram.
+
+    Returns the local address that was hit, and whether the datagram was sent to this host alone (not to a broadcast
+    or multicast address); None when the kernel gave none.
+    """
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+            _, local, destination = struct.unpack("I4s4s", data[:12])
+            return socket.inet_ntop(socket.AF_INET, local), local == destination
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+            return socket.inet_ntop(socket.AF_INET6, data[:16]), data[0] != 0xFF
+    return None
+
+
+@implementer(IListeningPort)
+class DatagramPort(FileDescriptor):
+    """
+    Serves one datagram socket.
+
+    :param sock: bound or connected; closed by `stopListening`.
+    :param protocol: gets the datagrams. What it writes while it is given one leaves from the address that was hit.
+    :param reactor: any `IReactorFDSet` and `IReactorTime`.
+    :param on_close: called when the socket is closed, to remove what belongs to it.
+    :ivar errors: how often sending or receiving failed, by the name of the error (`EPERM`).
+    :ivar arrived_at: the local address which the datagram in service hit, or "".
+    :ivar unicast: whether that datagram was sent to this host alone.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        protocol: DatagramReceiver,
+        reactor: Any,
+        on_close: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__(reactor)
+        prepare(sock)
+        self.socket = sock
+        self.protocol = protocol
+        self.errors: Counter[str] = Counter()
+        self.arrived_at = ""
+        self.unicast = True
+        self._on_close = on_close
+        self._ancillary: list[tuple[int, int, bytes]] = []
+
+    def fileno(self) -> int:
+        """Return the descriptor, or -1 when it is closed."""
+        return self.socket.fileno()
+
+    def logPrefix(self) -> str:
+        """Name this in the reactor's log."""
+        return "echod"
+
+    def startListening(self) -> None:
+        """Begin to read."""
+        self.connected = True
+        self.protocol.makeConnection(self)
+        self.startReading()
+
+    def stopListening(self) -> Deferred[None]:
+        """Close the socket. What the kernel holds is lost, so `read` it first."""
+        if self.connected:
+            self._close()
+        return succeed(None)
+
+    def getHost(self) -> address.IPv4Address | address.IPv6Address | address.UNIXAddress:
+        """Return the local address."""
+        name = self.socket.getsockname()
+        if self.socket.family == socket.AF_UNIX:
+            return address.UNIXAddress(name)
+        if self.socket.family == socket.AF_INET:
+            return address.IPv4Address("UDP", *name)
+        return address.IPv6Address("UDP", *name)
+
+    def doRead(self) -> None:
+        """Serve what waits. Called by the reactor."""
+        self.read(BUDGET)
+
+    def read(self, most: int) -> int:
+        """Serve at most so many datagrams and return how many there were."""
+        for taken in range(most):
+            if not self.connected:
+                return taken
+            try:
+                data, self._ancillary, _, name = self.socket.recvmsg(LARGEST, _ANCILLARY)
+            except BlockingIOError:
+                return taken
+            except OSError as problem:
+                self._failed(problem)
+                continue
+            hit = hit_address(self._ancillary)
+            self.arrived_at, self.unicast = hit if hit is not None else ("", True)
+            self.protocol.datagramReceived(data, name)
+        return most
+
+    def write(self, datagram: bytes, addr: Name = None) -> bool:
+        """
+        Send a datagram, to the peer of a connected socket when `addr` is None.
+
+        Returns whether the kernel took it; an error is counted in `errors`, since the next datagram may well leave.
+        """
+        try:
+            if addr is None:
+                self.socket.send(datagram)
+            elif self._ancillary:
+                self.socket.sendmsg([datagram], self._ancillary, 0, addr)
+            else:
+                self.socket.sendto(datagram, addr)
+        except OSError as problem:
+            self._failed(problem)
+            return False
+        return True
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: ARG002 - the socket knows better
+        """
+        Live on: the reactor takes an ICMP error on a connected socket for the end of the connection.
+
+        Asking the socket for its error clears it, after which it can be used again.
+        """
+        if not self.connected:
+            return
+        code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._failed(OSError(code, os.strerror(code)))
+        self.startReading()
+
+    def _failed(self, problem: OSError) -> None:
+        self.errors[errno.errorcode.get(problem.errno or 0, str(problem.errno))] += 1
+        if problem.errno == errno.ECONNREFUSED:
+            self.protocol.connectionRefused()
+
+    def _close(self) -> None:
+        super().connectionLost(Failure(CONNECTION_DONE))
+        self.socket.close()
+        if self._on_close is not None:
+            self._on_close()
+        self.protocol.doStop()

@@ -1,0 +1,185 @@
+"""
+A poller inside the reactor.
+
+Every event that the reactor dispatches passes through its logging context and its books, which costs more than an
+echo. A `Poller` is one descriptor to the reactor, an epoll of its own which holds all data sockets: when any of them
+is ready, the reactor calls `doRead` once, and the poller dispatches to all that are. It relies only on what Twisted
+documents: an epoll descriptor is readable when something in it is ready (epoll(7)), and `FileDescriptor` takes any
+`IReactorFDSet` as its reactor. So it lives in any reactor that can watch a descriptor.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import IDelayedCall, IReadWriteDescriptor, IWriteDescriptor
+
+_IN, _OUT = select.EPOLLIN, select.EPOLLOUT
+_BROKEN = select.EPOLLHUP | select.EPOLLERR
+
+_BATCH = 256
+"""Events taken from the kernel at once."""
+
+_ROUNDS = 4
+"""Full batches served before the reactor gets its turn: bounds how long timers and signals wait."""
+
+
+@implementer(IReadDescriptor, IReactorFDSet)
+class Poller:
+    """
+    Polls many descriptors as one.
+
+    :param reactor: any `IReactorFDSet` and `IReactorTime`; it hosts this poller from `start` to `stop`.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._epoll: select.epoll | None = None
+        self._masks: dict[int, int] = {}
+        self._targets: dict[int, Any] = {}
+        self.seconds: Callable[[], float] = reactor.seconds
+
+    def callLater(self, delay: float, function: Callable[..., object], *args: Any, **kwargs: Any) -> IDelayedCall:
+        """Let the hosting reactor call later: connections ask their reactor for it."""
+        later: IDelayedCall = self._reactor.callLater(delay, function, *args, **kwargs)
+        return later
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when any of ours is ready, or -1 when nothing is watched."""
+        return -1 if self._epoll is None else self._epoll.fileno()
+
+    def logPrefix(self) -> str:
+        """Name this in the reactor's log."""
+        return "echod"
+
+    def doRead(self) -> None:
+        """Serve what is ready. Called by the reactor."""
+        for _ in range(_ROUNDS):
+            epoll = self._epoll
+            if epoll is None:
+                return
+            ready = epoll.poll(0, _BATCH)
+            targets = self._targets
+            for descriptor, event in ready:
+                target = targets.get(descriptor)
+                if target is None:
+                    continue
+                if event == _IN:
+                    try:
+                        why = target.doRead()
+                    except Exception as problem:  # noqa: BLE001 - whatever a protocol raises costs its connection
+                        why = self._failed(problem)
+                    if why is not None:
+                        self._disconnect(target, why, reading=True)
+                else:
+                    self._serve(descriptor, target, event)
+            if len(ready) < _BATCH:
+                return
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Hear from the reactor that it removed us, as it does when it is torn down; watched sockets stay as they are."""
+        self._log.debug("poller removed: {reason}", reason=reason)
+
+    def addReader(self, reader: Any) -> None:
+        """Tell the reader when it can read."""
+        self._change(reader, add=_IN)
+
+    def addWriter(self, writer: Any) -> None:
+        """Tell the writer when it can write."""
+        self._change(writer, add=_OUT)
+
+    def removeReader(self, reader: Any) -> None:
+        """Stop telling the reader."""
+        self._change(reader, drop=_IN)
+
+    def removeWriter(self, writer: Any) -> None:
+        """Stop telling the writer."""
+        self._change(writer, drop=_OUT)
+
+    def removeAll(self) -> list[IReadWriteDescriptor]:
+        """Forget everything, and return what was watched."""
+        found = list(self._targets.values())
+        for target in found:
+            self._change(target, drop=_IN | _OUT)
+        return found
+
+    def getReaders(self) -> list[IReadDescriptor]:
+        """Return what is watched for reading."""
+        return [self._targets[fd] for fd, mask in self._masks.items() if mask & _IN]
+
+    def getWriters(self) -> list[IWriteDescriptor]:
+        """Return what is watched for writing."""
+        return [self._targets[fd] for fd, mask in self._masks.items() if mask & _OUT]
+
+    def _change(self, target: Any, *, add: int = 0, drop: int = 0) -> None:
+        """Change what a descriptor is watched for; the epoll exists, and is in the reactor, while anything is."""
+        descriptor = target.fileno()
+        before = self._masks.get(descriptor, 0)
+        after = (before | add) & ~drop
+        if after == before or descriptor < 0:
+            return
+        if self._epoll is None:
+            self._epoll = select.epoll()
+            self._reactor.addReader(self)
+        if not after:
+            self._epoll.unregister(descriptor)
+            del self._masks[descriptor], self._targets[descriptor]
+            if not self._masks:
+                self._reactor.removeReader(self)
+                self._epoll.close()
+                self._epoll = None
+            return
+        if before:
+            self._epoll.modify(descriptor, after)
+        else:
+            self._epoll.register(descriptor, after)
+        self._masks[descriptor] = after
+        self._targets[descriptor] = target
+
+    def _serve(self, descriptor: int, target: Any, event: int) -> None:
+        """Serve an event other than a plain read, in the order that Twisted's reactors keep."""
+        why: BaseException | int | None = None
+        reading = False
+        if event & _BROKEN and not event & _IN:
+            reading = bool(self._masks[descriptor] & _IN)
+            why = CONNECTION_DONE if reading else CONNECTION_LOST
+        else:
+            try:
+                if event & _IN:
+                    reading = True
+                    why = target.doRead()
+                if why is None and event & _OUT and self._targets.get(descriptor) is target:
+                    reading = False
+                    why = target.doWrite()
+            except Exception as problem:  # noqa: BLE001 - as in doRead
+                why = self._failed(problem)
+        if why is not None:
+            self._disconnect(target, why, reading=reading)
+
+    def _failed(self, problem: Exception) -> Exception:
+        """Log what a protocol raised. The connection ends, the others live on."""
+        self._log.failure("a connection failed", Failure(problem))
+        return problem
+
+    def _disconnect(self, target: Any, why: Any, *, reading: bool) -> None:
+        """End one direction or the whole, as Twisted's reactors do."""
+        self.removeReader(target)
+        reason = Failure(why) if isinstance(why, BaseException) else Failure(CONNECTION_LOST)
+        if reading and reason.check(ConnectionDone):
+            target.readConnectionLost(reason)
+            return
+        self.removeWriter(target)
+        target.connectionLost(reason)

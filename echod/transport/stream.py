@@ -1,0 +1,163 @@
+"""
+Connections that write through.
+
+Twisted's `write` only queues: each message then costs two `epoll_ctl` calls and another turn of the reactor before it
+leaves. These connections hand the bytes to the kernel at once when nothing waits before them, and use Twisted's
+buffer for what the kernel did not take. To a protocol they are ordinary transports.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+import termios
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.error import ConnectionDone, ConnectionLost
+    from twisted.internet.interfaces import IProtocol
+
+READ_SIZE = 65_536
+"""Bytes asked for by one read: what a message can be at most where a stream has no framing."""
+
+_OUTQ_POLL = 0.002
+"""Seconds between two looks whether the peer's kernel has acknowledged everything."""
+
+
+def unacknowledged(descriptor: int) -> int:
+    """Return how many sent bytes the peer's kernel has not acknowledged yet (SIOCOUTQ of tcp(7) and unix(7))."""
+    (count,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"))
+    return int(count)
+
+
+def unread(descriptor: int) -> int:
+    """Return how many received bytes the kernel holds for us (SIOCINQ)."""
+    (count,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0\0\0\0"))
+    return int(count)
+
+
+class WriteThrough:
+    """
+    Mixed into Twisted's server connections.
+
+    :ivar waiting: whether bytes wait here because the kernel did not take them.
+    :ivar on_wait: called when bytes begin to wait.
+    :ivar moved_at: when, in the reactor's seconds, the kernel last took bytes that had waited; 0 before.
+    """
+
+    socket: Any
+    protocol: IProtocol
+    connected: bool
+    disconnecting: bool
+    reactor: Any
+    waiting = False
+    moved_at = 0.0
+    on_wait: Callable[[], object] | None = None
+    _pulled = False
+
+    def doRead(self) -> ConnectionDone | ConnectionLost | None:
+        """Read once and pass it on; the poller asks again when there is more."""
+        try:
+            data = self.socket.recv(READ_SIZE)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not data:
+            return CONNECTION_DONE
+        self.protocol.dataReceived(data)
+        return None
+
+    def write(self, data: bytes) -> None:
+        """
+        Send now what the kernel takes, and keep the rest for later.
+
+        An error is left to the buffered path, which reports it when no protocol is in the middle of a call.
+        """
+        if self.waiting or not self.connected or self.disconnecting:
+            super().write(data)  # type: ignore[misc]
+            return
+        if not data:
+            return
+        try:
+            sent = self.socket.send(data)
+        except OSError:
+            sent = 0
+        if sent < len(data):
+            super().write(data[sent:] if sent else data)  # type: ignore[misc]
+
+    def writeSequence(self, iovec: list[bytes]) -> None:
+        """Send several pieces as one."""
+        self.write(b"".join(iovec))
+
+    def writeSomeData(self, data: bytes) -> Any:
+        """Send from the buffer, and note that the peer takes it."""
+        result = super().writeSomeData(data)  # type: ignore[misc]
+        if isinstance(result, int) and result:
+            self.moved_at = self.reactor.seconds()
+        return result
+
+    def startWriting(self) -> None:
+        """Wait until the kernel takes more: from now on bytes queue behind those that wait."""
+        if not self.waiting:
+            self.waiting = True
+            if self.on_wait is not None:
+                self.on_wait()
+        super().startWriting()  # type: ignore[misc]
+
+    def stopWriting(self) -> None:
+        """Nothing waits any more."""
+        self.waiting = self._pulled
+        super().stopWriting()  # type: ignore[misc]
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        Let a producer fill the buffer.
+
+        One that is pulled is asked for more each time the buffer has left, so all its bytes must pass through there.
+        """
+        self._pulled = not streaming
+        if self._pulled:
+            self.startWriting()
+        super().registerProducer(producer, streaming)  # type: ignore[misc]
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer."""
+        self._pulled = False
+        super().unregisterProducer()  # type: ignore[misc]
+
+    def unread(self) -> int:
+        """Return how many bytes the kernel still holds for us."""
+        return unread(self.socket.fileno()) if self.connected else 0
+
+    def reset_when_sent(self, limit: float) -> None:
+        """
+        Reset the connection (a real RST) as soon as the peer's kernel has every byte, at the latest in `limit` seconds.
+
+        `abortConnection` alone would throw away what the kernel has not sent yet.
+        """
+        self._reset_at(self.reactor.seconds() + limit)
+
+    def _reset_at(self, deadline: float) -> None:
+        if not self.connected:
+            return
+        pending = self.waiting or unacknowledged(self.socket.fileno())
+        if pending and self.reactor.seconds() < deadline:
+            self.reactor.callLater(_OUTQ_POLL, self._reset_at, deadline)
+        else:
+            self.abortConnection()
+
+    abortConnection: Callable[[], None]
+
+
+class TcpConnection(WriteThrough, tcp.Server):  # type: ignore[misc]
+    """An accepted TCP connection."""
+
+
+class UnixConnection(WriteThrough, unix.Server):  # type: ignore[misc]
+    """An accepted Unix stream connection. Descriptors which a peer passes along are not taken."""

@@ -1,0 +1,137 @@
+"""
+Datagrams: the server and the client of every protocol over UDP and Unix datagram sockets.
+
+One datagram is one message. Twisted has no factories for datagrams, "only a single object, a protocol, for each UDP
+socket"; `DatagramClientFactory` has a `buildProtocol` of the same shape as `echod.tcp.StreamClientFactory`, so that
+both clients are made in the same way.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.protocol import DatagramProtocol
+
+from echod.answers.answer import Path, Peer
+from echod.answers.exam import Ending
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IAddress
+
+    from echod.answers.answer import Answer, Conversation
+    from echod.listener import Listener
+    from echod.tally import Tally
+
+REMEMBERED = 4_096
+"""Peers whose conversations are kept, where an answer depends on what was said before; the oldest is forgotten."""
+
+
+class DatagramServer(DatagramProtocol):
+    """
+    The server half of one datagram socket.
+
+    :param answer: what is said.
+    :param tally: counts.
+    :param longest: the longest message answered, in bytes.
+    """
+
+    noisy = False
+    transport: Any
+
+    def __init__(self, answer: Answer, tally: Tally, longest: int = 65_536) -> None:
+        self._answer = answer
+        self._tally = tally
+        self._longest = longest
+        self._conversations: OrderedDict[Any, Conversation] = OrderedDict()
+
+    def startProtocol(self) -> None:
+        """Learn the port's own address. Called by Twisted."""
+        host = self.transport.getHost()
+        self._port = getattr(host, "port", 0)
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Answer one datagram. Called by Twisted."""
+        tally = self._tally
+        tally.messages_received += 1
+        tally.received_bytes += len(datagram)
+        if not addr:
+            # A Unix datagram socket without a name of its own.
+            tally.dropped["unnamed"] += 1
+            return
+        if len(datagram) > self._longest:
+            tally.dropped["frame"] += 1
+            return
+        said = self._conversation(addr).message(datagram)
+        if said.data is not None and self.transport.write(said.data, addr):
+            tally.messages_sent += 1
+            tally.sent_bytes += len(said.data)
+
+    def _conversation(self, addr: Any) -> Conversation:
+        """Return the peer's conversation; only answers that remember have one for longer than a message."""
+        if not self._answer.remembers:
+            return self._answer.open(self._peer(addr))
+        conversations = self._conversations
+        conversation = conversations.get(addr)
+        if conversation is None:
+            conversation = self._answer.open(self._peer(addr))
+            if len(conversations) >= REMEMBERED:
+                conversations.popitem(last=False)
+            conversations[addr] = conversation
+        else:
+            conversations.move_to_end(addr)
+        return conversation
+
+    def _peer(self, addr: Any) -> Peer:
+        if isinstance(addr, tuple):
+            return Peer(addr[0], addr[1], self.transport.arrived_at, self._port, Path.DATAGRAM)
+        name = addr if isinstance(addr, str) else addr.decode("utf-8", "backslashreplace")
+        return Peer(name, 0, path=Path.DATAGRAM)
+
+
+class DatagramClient(DatagramProtocol):
+    """
+    The client half: one socket, connected to one server, so that an ICMP error is heard.
+
+    It lives through such errors (they may come from a router, or from a server that is just being restarted).
+    """
+
+    noisy = False
+    transport: Any
+    whole = True
+
+    def __init__(self) -> None:
+        self._listener: Listener | None = None
+
+    def listen(self, listener: Listener) -> None:
+        """Tell a listener from now on. Earlier datagrams answer nothing that was asked."""
+        self._listener = listener
+
+    def send(self, message: bytes) -> None:
+        """Send one datagram; that it may be lost is in the nature of UDP."""
+        self.transport.write(message)
+
+    def end(self) -> None:
+        """Do nothing: datagrams have no end."""
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.transport.stopListening()
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: ARG002 - the socket has but one peer
+        """Pass on what came. Called by Twisted."""
+        if self._listener is not None:
+            self._listener.received(datagram)
+
+    def connectionRefused(self) -> None:
+        """Pass on that nothing listens there, by an ICMP error. Called by the transport."""
+        if self._listener is not None:
+            self._listener.ended(Ending.REFUSED)
+
+
+class DatagramClientFactory:
+    """Makes the client half of datagram talks."""
+
+    def buildProtocol(self, addr: IAddress | None) -> DatagramClient:  # noqa: ARG002 - the shape of Twisted's factories
+        """Make a socket's protocol."""
+        return DatagramClient()
