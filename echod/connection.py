@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol as Interface
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ISSLTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from zope.interface import implementer
 
@@ -30,6 +30,9 @@ Seconds that a connection which we ended waits for the peer to end it too; what 
 
 Closing at once with unread input would make the kernel send a reset, which may overtake the answer.
 """
+
+HANDSHAKE = 10.0
+"""Seconds that a TLS handshake may take."""
 
 QUIET_LOOKS = 4
 """Calls of `leave` without a byte between them after which a connection counts as answered."""
@@ -72,19 +75,21 @@ class Owner(Interface):
         """Count a connection out."""
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer)
+@implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
 class ServedConnection(Protocol):
     """
     One connection. Subclasses say what is talked, in `begin`, `dataReceived` and `finish`.
 
     :param owner: the factory.
+    :param source: the address that was let in; empty for a Unix socket's peer.
     """
 
     transport: Any
     beat = 0
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Owner, source: str = "") -> None:
         self.owner = owner
+        self.source = source
         self.patience = owner.patience
         self.tally = owner.tally
         self.active = owner.patience.now
@@ -100,6 +105,7 @@ class ServedConnection(Protocol):
     def connectionMade(self) -> None:
         """Set the limits to work. Called by Twisted."""
         self.secure = ISSLTransport.providedBy(self.transport)
+        self._greeted = not self.secure
         wire = self.transport.transport if self.secure else self.transport
         if isinstance(wire, WriteThrough):
             self._wire = wire
@@ -112,6 +118,10 @@ class ServedConnection(Protocol):
     def begin(self) -> None:
         """Start to talk: first of all, let the transport say when the peer does not read."""
         self.transport.registerProducer(self, True)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up. Called by Twisted."""
+        self._greeted = True
 
     def readConnectionLost(self) -> None:
         """The peer ended its direction: answer what is left, then end ours. Called by Twisted."""
@@ -181,6 +191,8 @@ class ServedConnection(Protocol):
                 return self._cut("stall", now)
         if limits.idle and now - max(self.active, moved_at) >= limits.idle + TICK:
             return self._cut("idle", now)
+        if not self._greeted and now - self._began >= HANDSHAKE + TICK:
+            return self._cut("handshake", now)
         if limits.lifetime and now - self._began >= limits.lifetime + TICK:
             return self._cut("lifetime", now)
         return self._due()
@@ -210,6 +222,8 @@ class ServedConnection(Protocol):
             times.append(max(self.active, moved_at) + limits.idle + TICK)
         if limits.lifetime:
             times.append(self._began + limits.lifetime + TICK)
+        if not self._greeted:
+            times.append(self._began + HANDSHAKE + TICK)
         if self._stalled_at is not None:
             times.append(self._stalled_at + limits.stall)
         return min(times)

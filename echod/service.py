@@ -20,9 +20,14 @@ from twisted.logger import Logger
 from echod import __version__
 from echod.answers.choose import answer_for, framing_for
 from echod.connection import StreamLimits
+from echod.guard.admission import Admission, Room
+from echod.guard.buckets import Buckets
+from echod.guard.datagrams import DatagramGuard
 from echod.guard.patience import Patience
+from echod.guard.sources import Permit
 from echod.tally import Tally
 from echod.tcp import StreamServerFactory, address_of
+from echod.transport.accept import StreamPort
 from echod.transport.datagram import DatagramPort
 from echod.transport.listening import BACKLOG, ListeningReactor, listen_datagram, listen_stream
 from echod.udp import DatagramServer
@@ -62,6 +67,7 @@ class Running:
     settings: config.Service
     tally: Tally
     factory: StreamServerFactory
+    guard: DatagramGuard
     ports: list[tuple[Listen, Any]] = field(default_factory=list)
 
     def addresses(self) -> Iterator[tuple[Listen, str]]:
@@ -95,6 +101,8 @@ class Echod(Service):
         self._world = world
         self._inherited = inherited
         self._patience = Patience(reactor)
+        self._room = Room.of_process()
+        self._own_ports: set[int] = set()
         self._failed: Callable[[BindError], object] = self._log_failure
         self._abandoned = False
         self.hint: str | None = None
@@ -161,6 +169,7 @@ class Echod(Service):
     def _make(self, settings: config.Service) -> Running:
         limits = settings.limits
         tally = Tally()
+        permit = Permit(settings.allow, settings.deny)
         factory = StreamServerFactory(
             answer_for(settings, self._world),
             self._patience,
@@ -168,18 +177,31 @@ class Echod(Service):
             tally,
             framing_for(settings),
             StreamLimits(limits.idle_timeout, limits.stall_timeout, limits.lifetime, limits.buffer, limits.frame),
+            Admission(permit, self._room, limits.connections, limits.connections_per_source),
         )
-        return Running(settings, tally, factory)
+        rate = limits.datagrams_per_source
+        guard = DatagramGuard(
+            self._own_ports,
+            permit,
+            Buckets(rate, limits.datagrams_burst) if rate else None,
+            self._reactor.seconds,
+            low_ports=settings.low_ports,
+            amplify=settings.amplify,
+        )
+        return Running(settings, tally, factory, guard)
 
     def _open(self, running: Running, index: int, listen: Listen) -> None:
         path = f"services.{running.settings.name}.listen[{index}]"
         reuse = running.settings.reuse_port
         try:
             if listen.datagram:
-                server = DatagramServer(running.factory.answer, running.tally, running.settings.limits.frame)
+                guard = None if listen.kind == "unixgram" else running.guard
+                longest = running.settings.limits.frame
+                server = DatagramServer(running.factory.answer, running.tally, longest, guard)
                 port = listen_datagram(self._host, listen, server, self._inherited, reuse_port=reuse)
                 running.ports.append((listen, port))
                 port.startListening()
+                self._own_ports.add(getattr(port.getHost(), "port", 0))
                 return
             facade = ListeningReactor(self._reactor, self._host, reuse_port=reuse)
             listening = listen_stream(facade, listen, running.factory)
@@ -198,6 +220,8 @@ class Echod(Service):
             port.stopListening()
         else:
             running.ports.append((listen, port))
+            if isinstance(port, StreamPort):
+                running.factory.admit_at(port)
 
     def _close_ports(self) -> None:
         self._abandoned = True

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twisted.logger import Logger
+
+TRACEBACKS = 10
+"""Failures of a service that are logged whole; the others are only counted."""
 
 
 @dataclass(slots=True)
@@ -21,3 +28,11 @@ class Tally:
     messages_received: int = 0
     messages_sent: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    failures: int = 0
+
+    def failed(self, log: Logger, sentence: str) -> None:
+        """Count the exception in hand, and log the first few whole."""
+        self.dropped["error"] += 1
+        self.failures += 1
+        if self.failures <= TRACEBACKS:
+            log.failure(sentence)

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IPullProducer, ISSLTransport, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from echod.answers.answer import Path, Peer, Said
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from echod.answers.answer import Answer, Conversation
     from echod.framing import Framing
+    from echod.guard.admission import Admission, Gate
     from echod.guard.patience import Patience
     from echod.listener import Listener
     from echod.tally import Tally
@@ -46,6 +48,7 @@ class StreamServerFactory(Factory):
     :param framing: where messages end.
     :param patience: times the connections.
     :param tally: counts them.
+    :param admission: lets them in; None for everyone.
     """
 
     noisy = False
@@ -58,6 +61,7 @@ class StreamServerFactory(Factory):
         tally: Tally,
         framing: Framing | None = None,
         limits: StreamLimits | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.answer = answer
         self.patience = patience
@@ -65,12 +69,24 @@ class StreamServerFactory(Factory):
         self.tally = tally
         self.framing = framing if framing is not None else Stream()
         self.limits = limits if limits is not None else StreamLimits()
+        self.admission = admission
         self.open: set[ServedConnection] = set()
         self._emptied: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: IAddress) -> ServedConnection | None:  # noqa: ARG002 - every address is served
-        """Make a connection's protocol."""
-        return EchoServer(self) if self.answer.reflects else AnswerServer(self)
+    def buildProtocol(self, addr: IAddress) -> ServedConnection | None:
+        """Make a connection's protocol, or None for a peer that is not let in."""
+        host = getattr(addr, "host", "")
+        if self.admission is not None:
+            reason = self.admission.enter(host)
+            if reason is not None:
+                self.tally.dropped[reason] += 1
+                return None
+        return EchoServer(self, host) if self.answer.reflects else AnswerServer(self, host)
+
+    def admit_at(self, gate: Gate) -> None:
+        """Hold a port while there is no room for a connection."""
+        if self.admission is not None:
+            self.admission.add_gate(gate)
 
     def opened(self, server: ServedConnection) -> None:
         """Count a connection in."""
@@ -82,6 +98,8 @@ class StreamServerFactory(Factory):
         """Count a connection out."""
         self.open.discard(server)
         self.tally.open -= 1
+        if self.admission is not None:
+            self.admission.leave(server.source)
         if self._emptied is not None and not self.open:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
@@ -139,6 +157,8 @@ class AnswerServer(ServedConnection):
     nothing more is read meanwhile.
     """
 
+    _log = Logger()
+
     def begin(self) -> None:
         """Open the conversation, and say what comes first."""
         super().begin()
@@ -187,7 +207,13 @@ class AnswerServer(ServedConnection):
         pending, tally = self._pending, self.tally
         while pending and not self.blocked and self.ending is None:
             tally.messages_received += 1
-            self._say(self._conversation.message(pending.popleft()))
+            try:
+                said = self._conversation.message(pending.popleft())
+            except Exception:  # noqa: BLE001 - an answer of the user's own may raise anything
+                self.tally.failed(self._log, "an answer failed; its connection is closed")
+                self.end(Then.CLOSE)
+                return
+            self._say(said)
         if self.ending is not None:
             pending.clear()
         elif not pending and self._fault is not None:

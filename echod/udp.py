@@ -12,14 +12,17 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
 
 from echod.answers.answer import Path, Peer
 from echod.answers.exam import Ending
+from echod.guard.sources import packed
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
 
-    from echod.answers.answer import Answer, Conversation
+    from echod.answers.answer import Answer, Conversation, Said
+    from echod.guard.datagrams import DatagramGuard
     from echod.listener import Listener
     from echod.tally import Tally
 
@@ -34,15 +37,21 @@ class DatagramServer(DatagramProtocol):
     :param answer: what is said.
     :param tally: counts.
     :param longest: the longest message answered, in bytes.
+    :param guard: decides which datagrams are answered; None for a Unix socket, whose peers are this host's.
     """
+
+    _log = Logger()
 
     noisy = False
     transport: Any
 
-    def __init__(self, answer: Answer, tally: Tally, longest: int = 65_536) -> None:
+    def __init__(
+        self, answer: Answer, tally: Tally, longest: int = 65_536, guard: DatagramGuard | None = None
+    ) -> None:
         self._answer = answer
         self._tally = tally
         self._longest = longest
+        self._guard = guard
         self._conversations: OrderedDict[Any, Conversation] = OrderedDict()
 
     def startProtocol(self) -> None:
@@ -62,10 +71,34 @@ class DatagramServer(DatagramProtocol):
         if len(datagram) > self._longest:
             tally.dropped["frame"] += 1
             return
-        said = self._conversation(addr).message(datagram)
-        if said.data is not None and self.transport.write(said.data, addr):
+        address = b""
+        if self._guard is not None:
+            address = packed(addr[0])
+            reason = self._guard.refuse(address, addr[1], unicast=self.transport.unicast)
+            if reason is not None:
+                tally.dropped[reason] += 1
+                return
+        try:
+            said = self._conversation(addr).message(datagram)
+        except Exception:  # noqa: BLE001 - an answer of the user's own may raise anything
+            tally.failed(self._log, "an answer failed; its datagram is dropped")
+            return
+        data = said.data
+        if data is not None and len(data) > len(datagram) and self._guard is not None:
+            data = self._bounded(said, len(datagram), address)
+        if data is not None and self.transport.write(data, addr):
             tally.messages_sent += 1
-            tally.sent_bytes += len(said.data)
+            tally.sent_bytes += len(data)
+
+    def _bounded(self, said: Said, length: int, address: bytes) -> bytes | None:
+        """Return an answer that is longer than its request as the peer may have it."""
+        assert self._guard is not None
+        if self._guard.trusts(address):
+            return said.data
+        if said.may_be_cut and said.data is not None:
+            return said.data[:length]
+        self._tally.dropped["amplification"] += 1
+        return None
 
     def _conversation(self, addr: Any) -> Conversation:
         """Return the peer's conversation; only answers that remember have one for longer than a message."""

@@ -57,11 +57,13 @@ class Said:
     """
     What to send, and what to do when it has left.
 
-    `data` is None for silence. The empty `bytes` differ from that where a message may be empty: as a datagram.
+    `data` is None for silence. The empty `bytes` differ from that where a message may be empty: as a datagram. A
+    datagram that `may_be_cut` is shortened rather than dropped where it would be longer than a guard lets it be.
     """
 
     data: bytes | None
     then: Then = Then.KEEP
+    may_be_cut: bool = False
 
 
 SILENCE = Said(None)

@@ -5,24 +5,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from echod import framing
+from echod.answers.chargen import Chargen
+from echod.answers.discard import Discard
 from echod.answers.echo import Echo
 from echod.answers.exam import Then
+from echod.answers.once import daytime, qotd, time
+from echod.answers.own import own_answer
 from echod.answers.reply import Reply, Rule
 from echod.answers.template import Template
 from echod.answers.when import Compares, HasLength, Regex
-from echod.config import ReplyService
+from echod.config import PythonService, QotdService, ReplyService
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from echod import config
     from echod.answers.answer import Answer, World
     from echod.answers.when import When
 
 
 def answer_for(service: config.Service, world: World) -> Answer:
-    """Make the answer that a service's settings ask for."""
+    """
+    Make the answer that a service's settings ask for.
+
+    :raises echod.answers.own.OwnAnswerError: `python:` names nothing that makes an answer.
+    """
     if isinstance(service, ReplyService):
         return _reply(service, world)
-    return Echo()
+    if isinstance(service, QotdService):
+        return qotd(service.quotes, world)
+    if isinstance(service, PythonService):
+        return own_answer(service.protocol)
+    return _PLAIN[service.protocol](world)
+
+
+_PLAIN: dict[str, Callable[[World], Answer]] = {
+    "echo": lambda _: Echo(),
+    "discard": lambda _: Discard(),
+    "chargen": Chargen,
+    "daytime": daytime,
+    "time": time,
+}
 
 
 def framing_for(service: config.Service) -> framing.Framing:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 LINGER = 0.05
 """Seconds that a client waits after a right reply for bytes which nobody asked for."""
@@ -102,16 +102,18 @@ class Exactly:
 
 
 @dataclass(frozen=True, slots=True)
-class Either:
-    """The right reply is any of several."""
+class OneOf:
+    """The right reply is any of several; `choices` lists them, and is asked anew each time."""
 
-    choices: tuple[Matcher, ...]
+    choices: Callable[[], Collection[bytes]]
     name: str
 
     def match(self, heard: bytes) -> Match:
-        """Return the best that any choice says."""
-        found = {choice.match(heard) for choice in self.choices}
-        return next((m for m in (Match.YES, Match.ENOUGH, Match.PARTIAL) if m in found), Match.NO)
+        """Compare with each choice."""
+        choices = self.choices()
+        if heard in choices:
+            return Match.YES
+        return Match.PARTIAL if any(choice.startswith(heard) for choice in choices) else Match.NO
 
     def describe(self) -> str:
         """Name what the choices have in common."""

@@ -37,9 +37,8 @@ class Addresses:
         if listen.kind == "systemd":
             words = listen.words
             return self._take(("systemd", listen.datagram, words.get("name"), words.get("index")), seen)
-        if not listen.port:
-            return None
-        return self._internet(listen, listen.port, seen)
+        port = listen.port
+        return self._internet(listen, port, seen) if port else None
 
     def _take(self, key: tuple[object, ...], seen: Seen) -> Seen | None:
         """Return the first one with this very address."""

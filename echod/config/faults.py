@@ -55,6 +55,8 @@ def faults(error: ValidationError, model: type[BaseModel], root: Table, at: Entr
         cause = item.get("ctx", {}).get("error")
         where = tuple(item["loc"])
         if isinstance(cause, Misfit):
+            if _holes(root):
+                continue  # it was judged without the value that is missing
             found = [((*where, *rest), message) for rest, message in cause.found]
         else:
             found = [(where, _sentence(item, cause, where, model))]
@@ -124,3 +126,12 @@ def _placed(path: Where, message: str, root: Table, at: Entry | Table, *, of_key
         return None
     absent = gone == len(path) - 1 and isinstance(path[-1], str)
     return Fault(path if absent else path[:gone], place.line, place.column, message)
+
+
+def _holes(node: Node) -> bool:
+    """Tell whether the problem of a value under `node` is known already, so that the value is not."""
+    if isinstance(node, Scalar):
+        return node.value is None
+    if isinstance(node, Items):
+        return any(_holes(item) for item in node.items)
+    return any(_holes(entry.node) for entry in node.entries.values())

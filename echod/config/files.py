@@ -20,7 +20,7 @@ def read_bounded(path: Path, most: int, *, regular: bool) -> bytes:
     try:
         # A pipe without a writer would hold us here.
         flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_NONBLOCK if regular else 0)
-        with os.fdopen(os.open(path, flags), "rb") as file:
+        with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
             if regular and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError(f"{shown(str(path))} is not a regular file")
             return file.read(most + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -53,7 +54,7 @@ class Gatherer:
 
     def main(self, path: Path | None) -> None:
         """Read the file that `--config` names, or the embedded default, and what it includes."""
-        name = EMBEDDED if path is None else str(path)
+        name = EMBEDDED if path is None else _name(path)
         tree = self._tree(path, name)
         if tree is None:
             return
@@ -115,7 +116,7 @@ class Gatherer:
         for index, item in enumerate(patterns.items):
             if not isinstance(item, Scalar) or not isinstance(item.value, str):
                 continue  # the model of the top level reports it
-            at: tuple[str, Node, Where] = (str(path), item, ("include", index))
+            at: tuple[str, Node, Where] = (_name(path), item, ("include", index))
             try:
                 for found in matches(path.parent, item.value):
                     asked.setdefault(found, at)
@@ -128,12 +129,12 @@ class Gatherer:
                 return
         for found in sorted(asked):
             at = asked[found]
-            if found.exists() and path.exists() and found.samefile(path):
-                self.note(*at, f"{shown(str(found))} is this very file: write a pattern that leaves it out")
+            if _same(found, path):
+                self.note(*at, f"{shown(_name(found))} is this very file: write a pattern that leaves it out")
                 continue
-            tree = self._tree(found, str(found), at)
+            tree = self._tree(found, _name(found), at)
             if tree is not None:
-                self._take_included(tree, str(found), found.parent)
+                self._take_included(tree, _name(found), found.parent)
 
     def _take_included(self, tree: Table, name: str, folder: Path) -> None:
         """Check the keys of an included file and take its services."""
@@ -189,9 +190,22 @@ class Gatherer:
             self.note(file, node, (*where, "quotes"), str(error))
             node.value = None
             return
-        self.files.append(str(path))
+        self.files.append(_name(path))
         items: list[Node] = [Scalar(quote, node.line, node.column) for quote in quotes]
         entry.node = Items(node.line, node.column, items)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Tell whether two paths lead to one file; what cannot be looked at is reported when it is read."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _name(path: Path) -> str:
+    """Return the name of a file for problems; bytes of it that are not UTF-8 are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _quotes(path: Path) -> list[bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -143,7 +144,8 @@ def bind(
     for name in options:
         if name not in known:
             keywords = [word for word in known if word not in ("port", "address", "host", "path")]
-            raise ValueError(f"{shown(name)} is no keyword of {kind}: known are {listed(keywords)}")
+            hint = f"known are {listed(keywords)}" if keywords else "it takes none"
+            raise ValueError(f"{shown(name)} is no keyword of {kind}: {hint}")
     if len(args) > len(known) or any(_looks_split(value) for value in args[1:] if kind in _IP_KINDS):
         raise ValueError(
             f"{kind} takes no word {shown(args[-1])} there: write keywords as name=value, and a backslash"
@@ -202,6 +204,7 @@ def check_interface(kind: str, text: str, *, v4: bool, v6: bool) -> None:
     )
 
 
+@lru_cache(maxsize=256)
 def address(text: str) -> IPv4Address | IPv6Address | None:
     """Return the IP address that `text` is, with its scope if it has one, or `None`."""
     try:

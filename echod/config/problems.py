@@ -104,6 +104,8 @@ def shown(value: object) -> str:
 
 def _escaped(text: str) -> str:
     """`text` without what does not print, cut to `MOST_SHOWN` characters."""
+    if len(text) <= MOST_SHOWN and text.isprintable() and '"' not in text and "\\" not in text:
+        return text
     out: list[str] = []
     room = MOST_SHOWN
     for char in text[: MOST_SHOWN + 1]:

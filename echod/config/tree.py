@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from echod.config.problems import ProblemList
 
 MOST_DEPTH = 20
-# A value costs some 20 microseconds on its way to a setting, and a second is the longest anyone should wait.
-MOST_NODES = 20_000
+# A value costs up to 50 microseconds on its way to a setting, and a second is the longest anyone should wait.
+MOST_NODES = 10_000
 _NO_KEYS = {
     "<<": "merge keys (<<) are not used here: write the settings out, or put them under defaults",
     "": "a key is missing before the colon",

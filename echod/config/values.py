@@ -194,13 +194,15 @@ def network(value: Any) -> Network:
     """Return an IP address or range; the bits after the range's length must be 0."""
     if isinstance(value, (IPv4Network, IPv6Network)):
         return value
-    wrong = f"{shown(value)} is no IP address or range: write for example 192.0.2.0/24 or 2001:db8::/32"
-    if not isinstance(value, str) or isinstance(value, Ambiguous) or "%" in value:
-        raise SettingError(wrong)
     try:
-        given = ip_interface(str(value))
+        # ipaddress would take integers and bytes, too.
+        given = ip_interface(str(value)) if isinstance(value, str) and "%" not in value else None
     except ValueError:
-        raise SettingError(wrong) from None
+        given = None
+    if given is None:
+        raise SettingError(
+            f"{shown(value)} is no IP address or range: write for example 192.0.2.0/24 or 2001:db8::/32"
+        )
     if given.ip != given.network.network_address:
         raise SettingError(
             f"{shown(value)} has bits set after the length of the range: write {given.network}"

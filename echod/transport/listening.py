@@ -37,8 +37,25 @@ if TYPE_CHECKING:
 BACKLOG = 1_024
 """Connections that the kernel queues for us; with Twisted's 50, a burst of 2,000 costs some of them a second."""
 
+KEEPALIVE = (
+    (socket.TCP_KEEPIDLE, 20),
+    (socket.TCP_KEEPINTVL, 8),
+    (socket.TCP_KEEPCNT, 3),
+    (socket.TCP_NODELAY, 1),
+)
+"""A peer that vanished without a word is gone after 20 s and three probes, 8 s apart; small answers leave at once."""
+
 _TWISTED_BACKLOG = 50
 _UNIX_MODE = 0o666
+
+
+class _TlsFactory(TLSMemoryBIOFactory):
+    """Makes TLS connections, and none for a peer that its own factory refuses."""
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """Make a connection's protocol, or None. Called by Twisted."""
+        wrapped = self.wrappedFactory.buildProtocol(addr)
+        return None if wrapped is None else self.protocol(self, wrapped)
 
 
 class ListeningReactor:
@@ -84,7 +101,7 @@ class ListeningReactor:
         interface: str = "",
     ) -> StreamPort:
         """Listen on a TCP port and speak TLS on each connection."""
-        wrapped = TLSMemoryBIOFactory(contextFactory, False, factory)
+        wrapped = _TlsFactory(contextFactory, False, factory)
         return self.listenTCP(port, wrapped, backlog, interface)
 
     def listenUNIX(
@@ -168,6 +185,10 @@ def internet_socket(kind: socket.SocketKind, host: str, port: int, *, reuse_port
     sock = socket.socket(family, kind)
     try:
         if kind == socket.SOCK_STREAM:
+            # Accepted connections inherit these (tcp(7)).
+            for option, value in KEEPALIVE:
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             # Bind although connections of an earlier process are in TIME_WAIT. Over UDP it would share the port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:

@@ -1,5 +1,7 @@
 """Endpoint descriptions: the grammar is Twisted's own, the sentences are ours."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +61,7 @@ def test_right(text: str, datagram: bool, host: str, port: int | None, path: str
         ("tcp:65536", 'the port "65536" is not a number from 0 to 65535'),
         ("tcp:-1", 'the port "-1" is not a number from 0 to 65535'),
         ("tcp:010", 'the port "010" is not a number from 0 to 65535'),
-        ("tcp:７", 'the port "７" is not a number from 0 to 65535'),
+        ("tcp:\uff17", 'the port "\uff17" is not a number from 0 to 65535'),
         (
             "tcp:127.0.0.1:7007",
             'the port "127.0.0.1" is not a number from 0 to 65535 (the port comes first: tcp:7007',
@@ -103,7 +105,7 @@ def test_wrong(text: str, sentence: str) -> None:
     assert sentence in str(caught.value)
 
 
-@given(st.text(alphabet=r"ab0:=\ é", max_size=30))
+@given(st.text(alphabet=r"ab0:=\ ", max_size=30))
 def test_the_grammar_is_twisteds(text: str) -> None:
     """Words and keywords are split as Twisted splits them, where Twisted does not fail or lose a keyword."""
     try:
@@ -113,22 +115,26 @@ def test_the_grammar_is_twisteds(text: str) -> None:
     assert (args, options) == endpoints._parse(text)
 
 
-@given(st.text(min_size=1, max_size=20).filter(lambda path: "\0" not in path))
+@given(st.text(min_size=1, max_size=20).filter(lambda path: not set("\0=") & set(path)))
 def test_escapes(path: str) -> None:
     """Twisted's own quoting comes back as the path."""
-    assert Listen.parse(f"unix:{endpoints.quoteStringArgument(path)}").path == path.replace("\0", "")
+    assert Listen.parse(f"unix:{endpoints.quoteStringArgument(path)}").path == path
 
 
-@given(st.text(max_size=60))
-def test_any_text(text: str) -> None:
+@given(
+    parse=st.sampled_from([Listen.parse, Target.parse]),
+    text=st.text(max_size=60) | st.text(alphabet=r"tcpudp6:=\0172/", max_size=30),
+)
+def test_any_text(parse: Callable[[str], Listen | Target], text: str) -> None:
     """Any text is an address or a ValueError with one printable line."""
-    for parse in (Listen.parse, Target.parse):
-        try:
-            made = parse(text)
-        except ValueError as error:
-            assert str(error).isprintable()
-        else:
-            assert made.text == text
+    try:
+        result = parse(text).text
+    except ValueError as error:
+        result = str(error)
+        sentence = True
+    else:
+        sentence = False
+    assert result.isprintable() if sentence else result == text
 
 
 @pytest.mark.parametrize(
@@ -158,7 +164,7 @@ def test_target(text: str, datagram: bool, host: str, port: int | None, path: st
         ("tcp:localhost", "tcp needs a host and a port: write for example tcp:localhost:7007"),
         ("tcp::7007", 'the host "" is neither a name nor an IP address'),
         ("tcp:a b:7007", 'the host "a b" is neither'),
-        ("tcp:[::1]:7007", "is neither a name nor an IP address"),
+        ("tcp:[::1]:7007", 'before each ":" inside a value'),
         ("udp:localhost:0", 'the port "0" is not a number from 1 to 65535'),
         (r"tcp:\:\:1:7007", '"::1" is an IPv6 address: write tcp6: instead of tcp:'),
         ("udp6:127.0.0.1:7007", '"127.0.0.1" is an IPv4 address: write udp: instead of udp6:'),

@@ -1,0 +1,81 @@
+# What people do with this repository. `make` alone tells; nothing but Python 3.10 or newer is needed.
+#
+# Two environments, so that the goals do not fight: .venv is what users get (a plain installation of echod),
+# .venv-test has an editable one, which follows every edit, and the tools.
+
+# The first of these that is new enough. Or say which: make PYTHON=/opt/python/bin/python3
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python3.10
+PIP := -m pip --disable-pip-version-check --quiet
+
+# What an installation is made of. Folders are in the list for the files that come and go.
+SOURCES := $(shell find echod twisted -not -name __pycache__ -not -name '*.pyc' -not -name dropin.cache)
+METADATA := setup.cfg pyproject.toml $(wildcard README.md LICENSE)
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+# The goals below use the same ports and the same two cores.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help run test lint packaging check bench clean
+
+help: ## show this list
+	@echo 'make GOAL, where GOAL is one of'
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 14
+
+run: .venv/installed ## install echod into .venv and serve; CONFIG=FILE serves that file
+	exec .venv/bin/twistd -n --pidfile= echod $(if $(CONFIG),--config "$(CONFIG)")
+
+test: .venv-test/installed ## run the tests; ARGS='-k word' goes to pytest
+	.venv-test/bin/pytest $(ARGS)
+
+lint: .venv-test/installed ## check style and types
+	.venv-test/bin/ruff check
+	.venv-test/bin/ruff format --check
+	.venv-test/bin/mypy
+
+packaging: .venv-test/installed ## build, install in every way, serve, uninstall
+	.venv-test/bin/python tests/packaging/check.py
+
+check: lint test packaging ## all that CI does
+
+bench: .venv-test/uvloop ## compare with C, Go, asyncio and stock Twisted; ARGS='--seconds 5' goes to it
+	.venv-test/bin/python -m bench.compare $(ARGS)
+
+clean: ## remove the environments and all that was built
+	rm -rf .venv .venv-test build dist *.egg-info twisted/plugins/dropin.cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# setuptools takes whatever lies in build/lib for part of the project, also what was renamed since.
+.venv/installed: .venv/pyvenv.cfg $(SOURCES) $(METADATA)
+	@echo 'Installing echod into .venv ...'
+	@rm -rf build
+	@.venv/bin/python $(PIP) install .
+	@rm -rf build
+	@touch $@
+
+.venv-test/installed: .venv-test/pyvenv.cfg $(METADATA)
+	@echo 'Installing echod and the tools into .venv-test ...'
+	@.venv-test/bin/python $(PIP) install --editable '.[test]'
+	@touch $@
+
+.venv-test/uvloop: .venv-test/installed
+	@echo 'Installing uvloop, to compare with, into .venv-test ...'
+	@.venv-test/bin/python $(PIP) install uvloop
+	@touch $@
+
+%/pyvenv.cfg:
+	@new_enough='import sys; sys.exit(sys.version_info < (3, 10))'; \
+	for python in $(or $(PYTHON),$(PYTHONS)); do \
+	    "$$python" -c "$$new_enough" 2>/dev/null && break; \
+	    python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo 'echod needs Python 3.10 or newer, and none of these is: $(or $(PYTHON),$(PYTHONS)).' >&2; \
+	    exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo "$$python cannot make environments: install its venv module (Debian and Ubuntu: apt install python3-venv)." >&2; \
+	    exit 1; \
+	fi; \
+	"$$python" -m venv $*

@@ -1,0 +1,139 @@
+"""
+How many connections there may be: in the process, in a service, and from one source.
+
+A service that is full stops accepting, and the kernel queues what comes; a source that has its share is turned away at
+once, since queueing it would make others wait.
+"""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING, Protocol
+
+from echod.guard.sources import packed, source
+
+if TYPE_CHECKING:
+    from echod.guard.sources import Permit
+
+RESERVED_DESCRIPTORS = 64
+"""Descriptors of the process that no connection may take: for listening, logging, reloading and reading files."""
+
+
+class Gate(Protocol):
+    """What accepts connections, and can be told to stop."""
+
+    def hold(self) -> None:
+        """Stop accepting."""
+
+    def release(self) -> None:
+        """Accept again."""
+
+
+class Room:
+    """
+    The room that all services of the process share.
+
+    :param limit: connections in all.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = max(1, limit)
+        self.used = 0
+        self._waiting: list[Admission] = []
+
+    @classmethod
+    def of_process(cls) -> Room:
+        """Make the room that the process's descriptor limit (RLIMIT_NOFILE of getrlimit(2)) leaves."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return cls((1 << 31 if soft == resource.RLIM_INFINITY else soft) - RESERVED_DESCRIPTORS)
+
+    @property
+    def full(self) -> bool:
+        """Whether no connection has room."""
+        return self.used >= self.limit
+
+    def wait(self, admission: Admission) -> None:
+        """Tell an admission when there is room again."""
+        if admission not in self._waiting:
+            self._waiting.append(admission)
+
+    def leave(self) -> None:
+        """Give one connection's room back."""
+        self.used -= 1
+        waiting, self._waiting = self._waiting, []
+        for admission in waiting:
+            admission.reconsider()
+
+
+class Admission:
+    """
+    Who is let in to one service.
+
+    :param permit: its `allow` and `deny`.
+    :param room: the process's.
+    :param most: its own connections, at most.
+    :param most_per_source: of one source, at most.
+    """
+
+    def __init__(self, permit: Permit, room: Room, most: int, most_per_source: int) -> None:
+        self._permit = permit
+        self._room = room
+        self._most = most
+        self._most_per_source = most_per_source
+        self._used = 0
+        self._sources: dict[bytes, int] = {}
+        self._gates: list[Gate] = []
+        self._holding = False
+
+    def add_gate(self, gate: Gate) -> None:
+        """Let a port be told when the service is full."""
+        self._gates.append(gate)
+        if self._holding:
+            gate.hold()
+
+    def enter(self, host: str) -> str | None:
+        """
+        Let a connection in from an address, or return the reason why not.
+
+        Each one let in must `leave` again. When it was the last that has room, the gates are held.
+        """
+        address = packed(host)
+        if not self._permit.open and not self._permit.admits(address):
+            return "denied"
+        key = source(address)
+        count = self._sources.get(key, 0)
+        if key and count >= self._most_per_source:
+            return "per-source"
+        if self._used >= self._most or self._room.full:
+            return "full"
+        self._sources[key] = count + 1
+        self._used += 1
+        self._room.used += 1
+        self.reconsider()
+        return None
+
+    def leave(self, host: str) -> None:
+        """Give a connection's place back."""
+        key = source(packed(host))
+        count = self._sources[key] - 1
+        if count:
+            self._sources[key] = count
+        else:
+            del self._sources[key]
+        self._used -= 1
+        self._room.leave()
+        self.reconsider()
+
+    def reconsider(self) -> None:
+        """Hold or release the gates, as there is room."""
+        holding = self._used >= self._most or self._room.full
+        if self._room.full:
+            self._room.wait(self)
+        if holding == self._holding:
+            return
+        self._holding = holding
+        for gate in self._gates:
+            if holding:
+                gate.hold()
+            else:
+                gate.release()

@@ -1,0 +1,32 @@
+"""The programs that these tests start, and where each comes from."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+PACKAGES = {
+    "ip": "iproute2",
+    "nc": "netcat-openbsd",
+    "ncat": "ncat",
+    "nsenter": "util-linux",
+    "openssl": "openssl",
+    "socat": "socat",
+    "unshare": "util-linux",
+}
+"""The Debian package of each program."""
+
+
+def program(name: str) -> str:
+    """Return the path of a program. Without it the test fails: what is not tried is not known to work."""
+    found = shutil.which(name)
+    assert found is not None, f"{name} is not installed: apt-get install {PACKAGES[name]}"
+    return found
+
+
+def script(name: str) -> str:
+    """Return the path of a command of this environment, such as `twistd`, whatever PATH says."""
+    path = Path(sys.executable).with_name(name)
+    assert path.exists(), f"{path} does not exist: install echod, with its extra `test`, for {sys.executable}"
+    return str(path)
