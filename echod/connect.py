@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any
 from OpenSSL import SSL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, clientFromString, wrapClientTLS
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    clientFromString,
+    quoteStringArgument,
+    wrapClientTLS,
+)
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IResolutionReceiver, ISSLTransport
 from zope.interface import implementer
 
@@ -40,16 +47,27 @@ async def connect_stream(
     :param certificate: the SHA-256 fingerprint of the TLS certificate that the server must show. None leaves trust to
         the endpoint: then names and authorities are checked as Twisted does.
     :raises TalkError: it cannot be reached; the word says why.
+    :raises ValueError: the description cannot be read.
     """
     try:
         endpoint = _endpoint(reactor, target, pinned=certificate is not None)
+    except Exception as problem:
+        # The parsers of endpoints and their plugins raise what they like.
+        raise ValueError(_unreadable(target, problem)) from problem
+    client: StreamClient | None = None
+    try:
         connecting: Deferred[StreamClient] = endpoint.connect(factory)
-        client = await connecting.addTimeout(timeout, reactor)
+        client = await connecting.addTimeout(timeout, reactor, _out_of_time)
         if client.joined_itself:
             raise SelfConnectionError("TCP connected to itself: nothing listens there")  # noqa: TRY301 - reported below
         if ISSLTransport.providedBy(client.transport):
             await client.secured(reactor, timeout)
+    except (CancelledError, ConnectingCancelledError):
+        # Our caller gave up, which says nothing about the service.
+        _close(client)
+        raise CancelledError from None
     except Exception as problem:
+        _close(client)
         raise unreached(problem, target.text) from problem
     if certificate is not None and client.fingerprint() != certificate:
         client.close()
@@ -72,6 +90,8 @@ async def connect_datagram(
         else:
             looking_up = _Lookup.start(reactor, target)
             sock = _internet_socket(await looking_up.addTimeout(timeout, reactor))
+    except CancelledError:
+        raise
     except Exception as problem:
         raise unreached(problem, target.text) from problem
     client = factory.buildProtocol(None)
@@ -81,10 +101,46 @@ async def connect_datagram(
 
 def _endpoint(reactor: Any, target: Target, *, pinned: bool) -> IStreamClientEndpoint:
     if not pinned:
+        if target.kind == "tcp6":
+            return _tcp6_endpoint(reactor, target)
         # Twisted's `ssl:` client trusts everyone; its `tls:` does not.
-        return clientFromString(reactor, target.text)
+        return clientFromString(reactor, _with_address(target))
     plain = TCP6ClientEndpoint if ":" in target.host else TCP4ClientEndpoint
     return wrapClientTLS(_AnyCertificate(), plain(reactor, target.host, target.port))
+
+
+def _tcp6_endpoint(reactor: Any, target: Target) -> IStreamClientEndpoint:
+    """Read what Twisted has a server endpoint for, but no client endpoint."""
+    words = target.words
+    bind = words.get("bindAddress")
+    timeout = int(words.get("timeout", "30"))
+    assert target.port is not None
+    return TCP6ClientEndpoint(reactor, target.host, target.port, timeout, None if bind is None else (bind, 0))
+
+
+def _with_address(target: Target) -> str:
+    """Return the description; Twisted's `tls:` takes no IPv6 address as its host unless it is told how to connect."""
+    if target.kind != "tls" or ":" not in target.host or "endpoint" in target.words:
+        return target.text
+    plain = f"tcp:host={quoteStringArgument(target.host)}:port={target.port}"
+    return f"{target.text}:endpoint={quoteStringArgument(plain)}"
+
+
+def _unreadable(target: Target, problem: Exception) -> str:
+    if str(problem).startswith("Unknown endpoint type"):
+        known = "tcp, tcp6, tls, ssl, unix, udp, udp6 and unixgram"
+        return f"no installed endpoint plugin knows {target.kind!r} in {target.text}: known are {known}"
+    return f"{target.text} cannot be used: {problem}"
+
+
+def _out_of_time(result: object, seconds: float) -> object:
+    """Fail by the name that every endpoint's cancellation has when time is up. Called by Twisted."""
+    raise TimeoutError(f"{seconds:g} s") from getattr(result, "value", None)
+
+
+def _close(client: StreamClient | None) -> None:
+    if client is not None:
+        client.close()
 
 
 @implementer(IOpenSSLClientConnectionCreator)

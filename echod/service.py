@@ -8,6 +8,7 @@ losing what it accepted.
 from __future__ import annotations
 
 import errno
+import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,12 @@ from echod.guard.patience import Patience
 from echod.guard.sources import Permit
 from echod.tally import Tally
 from echod.tcp import StreamServerFactory, address_of
+from echod.transport import mmsg
 from echod.transport.accept import StreamPort
 from echod.transport.datagram import DatagramPort
-from echod.transport.listening import BACKLOG, ListeningReactor, listen_datagram, listen_stream
-from echod.udp import DatagramServer
+from echod.transport.listening import BACKLOG, ListeningReactor, datagram_socket, listen_stream
+from echod.transport.reflect import ReflectingPort
+from echod.udp import DatagramServer, ReflectingServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,9 +93,7 @@ class Echod(Service):
 
     _log = Logger()
 
-    def __init__(
-        self, config: Config, reactor: Any, host: Any, world: World, inherited: Inherited
-    ) -> None:
+    def __init__(self, config: Config, reactor: Any, host: Any, world: World, inherited: Inherited) -> None:
         self.setName("echod")
         self.config = config
         self.services: dict[str, Running] = {}
@@ -103,6 +104,7 @@ class Echod(Service):
         self._patience = Patience(reactor)
         self._room = Room.of_process()
         self._own_ports: set[int] = set()
+        self._batch = None if mmsg.missing() else mmsg.Batch()
         self._failed: Callable[[BindError], object] = self._log_failure
         self._abandoned = False
         self.hint: str | None = None
@@ -195,13 +197,7 @@ class Echod(Service):
         reuse = running.settings.reuse_port
         try:
             if listen.datagram:
-                guard = None if listen.kind == "unixgram" else running.guard
-                longest = running.settings.limits.frame
-                server = DatagramServer(running.factory.answer, running.tally, longest, guard)
-                port = listen_datagram(self._host, listen, server, self._inherited, reuse_port=reuse)
-                running.ports.append((listen, port))
-                port.startListening()
-                self._own_ports.add(getattr(port.getHost(), "port", 0))
+                running.ports.append((listen, self._open_datagram(running, listen)))
                 return
             facade = ListeningReactor(self._reactor, self._host, reuse_port=reuse)
             listening = listen_stream(facade, listen, running.factory)
@@ -214,6 +210,22 @@ class Echod(Service):
             raise failures[0]
         # An installed endpoint plugin may listen only once the reactor runs.
         listening.addCallback(lambda _: [self._failed(failure) for failure in failures])
+
+    def _open_datagram(self, running: Running, listen: Listen) -> DatagramPort:
+        sock, on_close = datagram_socket(listen, self._inherited, reuse_port=running.settings.reuse_port)
+        internet = sock.family != socket.AF_UNIX
+        guard = running.guard if internet else None
+        answer, longest = running.factory.answer, running.settings.limits.frame
+        port: DatagramPort
+        if answer.reflects and internet and self._batch is not None:
+            server = ReflectingServer(answer, running.tally, longest, guard)
+            port = ReflectingPort(sock, server, self._host, self._batch, on_close)
+        else:
+            port = DatagramPort(sock, DatagramServer(answer, running.tally, longest, guard), self._host, on_close)
+        port.startListening()
+        if internet:
+            self._own_ports.add(sock.getsockname()[1])
+        return port
 
     def _opened(self, running: Running, listen: Listen, port: IListeningPort) -> None:
         if self._abandoned:

@@ -8,6 +8,8 @@ both clients are made in the same way.
 
 from __future__ import annotations
 
+import socket
+import sys
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from twisted.logger import Logger
 
 from echod.answers.answer import Path, Peer
 from echod.answers.exam import Ending
-from echod.guard.sources import packed
+from echod.guard.sources import MAPPED, packed
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
@@ -45,9 +47,7 @@ class DatagramServer(DatagramProtocol):
     noisy = False
     transport: Any
 
-    def __init__(
-        self, answer: Answer, tally: Tally, longest: int = 65_536, guard: DatagramGuard | None = None
-    ) -> None:
+    def __init__(self, answer: Answer, tally: Tally, longest: int = 65_536, guard: DatagramGuard | None = None) -> None:
         self._answer = answer
         self._tally = tally
         self._longest = longest
@@ -120,6 +120,44 @@ class DatagramServer(DatagramProtocol):
             return Peer(addr[0], addr[1], self.transport.arrived_at, self._port, Path.DATAGRAM)
         name = addr if isinstance(addr, str) else addr.decode("utf-8", "backslashreplace")
         return Peer(name, 0, path=Path.DATAGRAM)
+
+
+class ReflectingServer(DatagramServer):
+    """
+    The server half of a socket whose datagrams are sent back unseen; the screen of a `ReflectingPort`.
+
+    Also a complete `DatagramServer`, for the port that looks at each of them.
+    """
+
+    def screen(self, name: bytes, *, unicast: bool) -> str | None:
+        """Ask the guard about a peer's raw name. Called by the transport."""
+        assert self._guard is not None
+        return self._guard.refuse(address_in(name), int.from_bytes(name[2:4], "big"), unicast=unicast)
+
+    def always(self, name: bytes) -> bool:
+        """Tell whether a peer that passed always will: the guard counts nothing for it. Called by the transport."""
+        assert self._guard is not None
+        return not self._guard.counts(address_in(name))
+
+    def reflected(self, received: int, received_bytes: int, sent: int, sent_bytes: int) -> None:
+        """Count a batch. Called by the transport."""
+        tally = self._tally
+        tally.messages_received += received
+        tally.received_bytes += received_bytes
+        tally.messages_sent += sent
+        tally.sent_bytes += sent_bytes
+
+    def dropped(self, reason: str, count: int = 1) -> None:
+        """Count what was not sent back. Called by the transport."""
+        self._tally.dropped[reason] += count
+
+
+def address_in(name: bytes) -> bytes:
+    """Return the packed address in a raw socket name: sockaddr_in, or sockaddr_in6 (28 bytes)."""
+    if int.from_bytes(name[:2], sys.byteorder) == socket.AF_INET:
+        return name[4:8]
+    address = name[8:24]
+    return address[12:] if address.startswith(MAPPED) else address
 
 
 class DatagramClient(DatagramProtocol):

@@ -245,6 +245,4 @@ class Exam:
 
     @staticmethod
     def _mismatch(wanted: Matcher, heard: bytes) -> Verdict:
-        return Verdict(
-            right=False, word="mismatch", why=f"said {preview(heard)}; {wanted.describe()} was expected"
-        )
+        return Verdict(right=False, word="mismatch", why=f"said {preview(heard)}; {wanted.describe()} was expected")

@@ -1,4 +1,4 @@
-"""
+r"""
 Answers of one's own: `protocol: python:package.module:name`.
 
 The name is called once, without arguments, when the file is read, and returns an `Answer`. Two small classes spare the
@@ -12,10 +12,10 @@ writer what most answers do not need:
 
         def message(self, data):
             self.total += int(data)
-            return Said(b"%d\\n" % self.total)
+            return Said(b"%d\n" % self.total)
 
     def adder():
-        return Adder.answer(examples={b"2": b"2\\n"})
+        return Adder.answer(examples={b"2": b"2\n"})
 
 The same object answers over TCP and UDP: a conversation is a connection, or the datagrams of one address.
 """
@@ -90,9 +90,7 @@ class _Answer:
 
     def exams(self, path: Path) -> Sequence[Exam]:  # noqa: ARG002 - the examples hold on every path
         """Ask what the examples ask."""
-        return [
-            Exam(f"the example {request!r}", request, Exactly(reply)) for request, reply in self._examples.items()
-        ]
+        return [Exam(f"the example {request!r}", request, Exactly(reply)) for request, reply in self._examples.items()]
 
 
 def own_answer(protocol: str) -> Answer:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from echod.answers.answer import SILENCE, Answer, Conversation, Path, Peer, Said, World
 from echod.answers.exam import Exam, Then
-from echod.answers.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from echod.answers.exam import Matcher
+    from echod.answers.template import Template
     from echod.answers.when import When
 
 ANY_REQUEST = b"hello"

@@ -37,10 +37,7 @@ class Defaults(ReplySettings, QuoteSettings, SharedSettings):
     """Settings that services take when they do not give them, as far as their protocol knows them."""
 
     protocol: (
-        Annotated[
-            str, PlainValidator(protocol_name), WithJsonSchema(word_schema(MODELS, f"^{PYTHON_PATTERN}$"))
-        ]
-        | None
+        Annotated[str, PlainValidator(protocol_name), WithJsonSchema(word_schema(MODELS, f"^{PYTHON_PATTERN}$"))] | None
     ) = Field(None, description="What is answered by services that do not say it.")
 
 
@@ -76,7 +73,6 @@ def _takes_datagrams(service: Table) -> bool:
     nodes = [] if entry is None else entry.node.items if isinstance(entry.node, Items) else [entry.node]
     texts = [str(node.value) for node in nodes if isinstance(node, Scalar)]
     return any(
-        text.startswith(("udp:", "udp6:", "unixgram:"))
-        or (text.startswith("systemd:") and "type=datagram" in text)
+        text.startswith(("udp:", "udp6:", "unixgram:")) or (text.startswith("systemd:") and "type=datagram" in text)
         for text in texts
     )

@@ -9,9 +9,7 @@ from echod.config.kinds import whole_schema
 from echod.config.problems import SettingError, shown, suggestion
 from echod.config.values import refuse_ambiguous, text, whole
 
-FramingKind: TypeAlias = Literal[
-    "stream", "line", "netstring", "int8", "int16", "int32", "delimiter", "fixed"
-]
+FramingKind: TypeAlias = Literal["stream", "line", "netstring", "int8", "int16", "int32", "delimiter", "fixed"]
 _WORDS = tuple(word for word in get_args(FramingKind) if word not in ("delimiter", "fixed"))
 
 
@@ -48,8 +46,7 @@ def framing(value: Any) -> Framing:
         hint = suggestion(value, (*_WORDS, "delimiter", "fixed"))
         raise SettingError(f"{shown(value)} is no framing: {hint}")
     raise SettingError(
-        f"{shown(value)} is no framing: write one of {', '.join(_WORDS)},"
-        ' or {delimiter: "\\r\\n"}, or {fixed: 16}'
+        f'{shown(value)} is no framing: write one of {", ".join(_WORDS)}, or {{delimiter: "\\r\\n"}}, or {{fixed: 16}}'
     )
 
 
@@ -74,6 +71,4 @@ def _schema() -> dict[str, Any]:
     }
 
 
-FramingSetting = Annotated[
-    Framing, PlainValidator(framing), PlainSerializer(_written), WithJsonSchema(_schema())
-]
+FramingSetting = Annotated[Framing, PlainValidator(framing), PlainSerializer(_written), WithJsonSchema(_schema())]

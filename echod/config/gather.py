@@ -146,9 +146,7 @@ class Gatherer:
                 message = f"{shown(key)} is no setting here: {suggestion(key, [SERVICES_KEY])}"
                 self.note(name, entry, (key,), message)
         if SERVICES_KEY not in tree.entries:
-            self.problems.add(
-                Problem(name, 1, 1, SERVICES_KEY, "it is missing: an included file holds services")
-            )
+            self.problems.add(Problem(name, 1, 1, SERVICES_KEY, "it is missing: an included file holds services"))
         self._take_services(tree, name, folder)
 
     def _take_services(self, tree: Table, file: str, folder: Path) -> None:
@@ -166,9 +164,7 @@ class Gatherer:
             first = self.services.get(name)
             if first is not None:
                 place = f"{first.file}:{first.entry.line}"
-                self.note(
-                    file, one, where, f"this name is already in {place}: give one of the two another name"
-                )
+                self.note(file, one, where, f"this name is already in {place}: give one of the two another name")
             elif isinstance(one.node, Table):
                 self._read_quotes(one.node, file, folder, where)
                 self.services[name] = Found(file, one, one.node)

@@ -42,9 +42,7 @@ def text_schema() -> Schema:
             {"type": "string"},
             {
                 "type": "object",
-                "properties": {
-                    "hex": or_variable({"type": "string", "pattern": r"^\s*([0-9A-Fa-f]{2}\s*)*$"})
-                },
+                "properties": {"hex": or_variable({"type": "string", "pattern": r"^\s*([0-9A-Fa-f]{2}\s*)*$"})},
                 "required": ["hex"],
                 "additionalProperties": False,
             },
@@ -100,9 +98,7 @@ Texts = Annotated[tuple[Text, ...], BeforeValidator(several), WithJsonSchema(_on
 Label = Annotated[str, PlainValidator(label), WithJsonSchema({"type": "string"})]
 Switch = Annotated[bool, PlainValidator(switch), WithJsonSchema(or_variable({"type": "boolean"}))]
 OneListen = Annotated[Listen, PlainValidator(listen)]
-Listens = Annotated[
-    tuple[OneListen, ...], BeforeValidator(several), WithJsonSchema(_one_or_many(_LISTEN_SCHEMA))
-]
+Listens = Annotated[tuple[OneListen, ...], BeforeValidator(several), WithJsonSchema(_one_or_many(_LISTEN_SCHEMA))]
 Connect = Annotated[Target, PlainValidator(target), WithJsonSchema(_LISTEN_SCHEMA)]
 OneNetwork = Annotated[Network, PlainValidator(network)]
 Networks = Annotated[

@@ -78,9 +78,7 @@ class Listen:
     @property
     def datagram(self) -> bool:
         """Whether datagrams are served here, not connections."""
-        return self.kind in _DATAGRAM_KINDS or (
-            self.kind == "systemd" and self.words.get("type") == "datagram"
-        )
+        return self.kind in _DATAGRAM_KINDS or (self.kind == "systemd" and self.words.get("type") == "datagram")
 
     @property
     def host(self) -> str:
@@ -116,9 +114,7 @@ def split(text: str) -> tuple[list[str], dict[str, str]]:
         left -= 1
         if char == "\\":
             if left <= 1:
-                raise ValueError(
-                    f"{shown(text)} ends with a backslash: remove it, or write two for a literal one"
-                )
+                raise ValueError(f"{shown(text)} ends with a backslash: remove it, or write two for a literal one")
             left -= 1
             current.append(next(chars))
         elif char == "=" and name is None:
@@ -137,9 +133,7 @@ def split(text: str) -> tuple[list[str], dict[str, str]]:
     return args, options
 
 
-def bind(
-    kind: str, known: tuple[str, ...], args: tuple[str, ...], options: Mapping[str, str]
-) -> dict[str, str]:
+def bind(kind: str, known: tuple[str, ...], args: tuple[str, ...], options: Mapping[str, str]) -> dict[str, str]:
     """Every word of a description under its name; `ValueError` for unknown, doubled and surplus ones."""
     for name in options:
         if name not in known:
@@ -168,9 +162,7 @@ def check_port(kind: str, port: str | None, lowest: int = 0) -> None:
     if not port:
         raise ValueError(f"{kind} needs a port: write for example {kind}:7007")
     if not _NUMBER.fullmatch(port) or not lowest <= int(port) <= 65535:
-        hint = (
-            f" (the port comes first: {kind}:7007:interface=…)" if lowest == 0 and not port.isdigit() else ""
-        )
+        hint = f" (the port comes first: {kind}:7007:interface=…)" if lowest == 0 and not port.isdigit() else ""
         raise ValueError(f"the port {shown(port)} is not a number from {lowest} to 65535{hint}")
 
 
@@ -183,9 +175,7 @@ def check_path(kind: str, path: str | None) -> None:
             f"the path {shown(path)} has more than {_MOST_PATH_BYTES} bytes, which no UNIX socket can have"
         )
     if "\0" in path[1:]:
-        raise ValueError(
-            f"the path {shown(path)} has a NUL byte in it: only an abstract name may begin with one"
-        )
+        raise ValueError(f"the path {shown(path)} has a NUL byte in it: only an abstract name may begin with one")
 
 
 def check_interface(kind: str, text: str, *, v4: bool, v6: bool) -> None:
@@ -199,9 +189,7 @@ def check_interface(kind: str, text: str, *, v4: bool, v6: bool) -> None:
         name = "IPv6" if isinstance(ip, IPv6Address) else "IPv4"
         raise ValueError(f"{shown(text)} is an {name} address: write {other}: instead of {kind}:")
     example = r"\:\:1" if kind.endswith("6") else "127.0.0.1"
-    raise ValueError(
-        f"the interface {shown(text)} is not an IP address: write for example interface={example}"
-    )
+    raise ValueError(f"the interface {shown(text)} is not an IP address: write for example interface={example}")
 
 
 @lru_cache(maxsize=256)
@@ -240,9 +228,7 @@ def _check_systemd(words: Mapping[str, str]) -> None:
     if words.get("domain") not in ("INET", "INET6", "UNIX"):
         raise ValueError("systemd needs domain=INET, domain=INET6 or domain=UNIX")
     if bool(words.get("name")) == bool(words.get("index")):
-        raise ValueError(
-            "systemd needs either name=NAME (FileDescriptorName in the .socket file) or index=NUMBER"
-        )
+        raise ValueError("systemd needs either name=NAME (FileDescriptorName in the .socket file) or index=NUMBER")
     if words.get("index") and not _NUMBER.fullmatch(words["index"]):
         raise ValueError(f"the index {shown(words['index'])} is not a whole number of at least 0")
     if words.get("type", "stream") not in ("stream", "datagram"):

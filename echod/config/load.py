@@ -117,9 +117,7 @@ def _service(name: str, found: Found, defaults: Table, main: str, problems: Prob
             if path == ("name",):
                 note(found.entry, (), fault.message)
             elif _defaulted(path, root, defaults):
-                problems.add(
-                    Problem(main, fault.line, fault.column, dotted(("defaults", *path)), fault.message)
-                )
+                problems.add(Problem(main, fault.line, fault.column, dotted(("defaults", *path)), fault.message))
             else:
                 note(fault, path, fault.message)
         return None

@@ -60,18 +60,12 @@ class SharedSettings(BaseModel):
         " get replies longer than its requests.",
     )
     deny: Networks = Field((), description="Addresses and ranges that may not use the service.")
-    low_ports: Switch = Field(
-        False, description="Answer datagrams from source ports below 1024 and from 2049."
-    )
-    amplify: Switch = Field(
-        False, description="Send UDP replies that are longer than their requests to anyone."
-    )
+    low_ports: Switch = Field(False, description="Answer datagrams from source ports below 1024 and from 2049.")
+    amplify: Switch = Field(False, description="Send UDP replies that are longer than their requests to anyone.")
     proxy_protocol: ProxyProtocol = Field(
         "off", description="Whether a PROXY protocol header precedes a connection's bytes: off, on or auto."
     )
-    trusted_proxies: Networks = Field(
-        (), description="Addresses and ranges whose PROXY protocol headers are believed."
-    )
+    trusted_proxies: Networks = Field((), description="Addresses and ranges whose PROXY protocol headers are believed.")
     reuse_port: Switch = Field(False, description="Share the port with other processes (SO_REUSEPORT).")
 
 
@@ -137,9 +131,7 @@ class Service(SharedSettings):
                 sentence = "it needs trusted_proxies: anyone could claim any address"
                 found.append((("proxy_protocol",), sentence))
             if self.datagram:
-                found.append(
-                    (("proxy_protocol",), "it is for streams: a datagram carries no PROXY protocol header")
-                )
+                found.append((("proxy_protocol",), "it is for streams: a datagram carries no PROXY protocol header"))
         if self.connect is not None and self.connect.datagram not in {one.datagram for one in self.listen}:
             other = "datagrams" if self.connect.datagram else "connections"
             found.append((("connect",), f"no listening address takes {other}: name one of the same kind"))
@@ -175,9 +167,7 @@ class QotdService(QuoteSettings, Service):
     def _check_qotd(self) -> "Self":
         """There is something to quote."""
         if "quotes" not in self.model_fields_set:
-            raise Misfit.one(
-                ("quotes",), "it is missing: write a list of quotes, or the name of a file with quotes"
-            )
+            raise Misfit.one(("quotes",), "it is missing: write a list of quotes, or the name of a file with quotes")
         return self
 
 
@@ -205,9 +195,7 @@ class ReplyService(ReplySettings, Service):
         if self.reply is None and not self.rules:
             found.append(((), "there is nothing to reply: write reply, or rules"))
         if self.framing.kind == "fixed" and self.framing.size > self.limits.frame:
-            sentence = (
-                f"frames of {self.framing.size} bytes are longer than limits.frame, {self.limits.frame} bytes"
-            )
+            sentence = f"frames of {self.framing.size} bytes are longer than limits.frame, {self.limits.frame} bytes"
             found.append((("framing",), sentence))
         if self.datagram:
             found += self._stream_settings()
@@ -223,13 +211,9 @@ class ReplyService(ReplySettings, Service):
         if "framing" in self.model_fields_set:
             found.append((("framing",), f"a datagram is a message: it needs no framing; {cure}"))
         if self.greeting is not None:
-            found.append(
-                (("greeting",), f"a datagram is a message: there is nobody to greet before it; {cure}")
-            )
+            found.append((("greeting",), f"a datagram is a message: there is nobody to greet before it; {cure}"))
         endings: list[tuple[Where, str]] = [(("then",), self.then)]
-        endings += [
-            (("rules", i, "then"), rule.then) for i, rule in enumerate(self.rules) if rule.then is not None
-        ]
+        endings += [(("rules", i, "then"), rule.then) for i, rule in enumerate(self.rules) if rule.then is not None]
         for where, then in endings:
             if then != "keep":
                 found.append((where, f"a datagram is a message: there is nothing to {then}; {cure}"))

@@ -35,9 +35,7 @@ def _pattern(value: Any) -> str:
 class When(BaseModel):
     """The condition of a rule: exactly one of these, on the bytes of the message."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra={"minProperties": 1, "maxProperties": 1}
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     equals: Text | None = Field(None, description="The whole message.")
     prefix: Text | None = Field(None, description="What the message begins with.")
@@ -94,9 +92,7 @@ def check_texts(where: Where, texts: tuple[bytes, ...], groups: Any) -> None:
 class ReplySettings(BaseModel):
     """The settings of the protocol `reply`, for a service or as defaults."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra={"not": {"required": ["reply", "rules"]}}
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"not": {"required": ["reply", "rules"]}})
 
     framing: FramingSetting = Field(
         Framing(),
@@ -114,9 +110,7 @@ class ReplySettings(BaseModel):
         description="Replies to some messages; the first rule that matches answers.",
         json_schema_extra={"minItems": 1},
     )
-    then: Then = Field(
-        "keep", description="What happens after a reply: keep, close, half-close or reset (a TCP RST)."
-    )
+    then: Then = Field("keep", description="What happens after a reply: keep, close, half-close or reset (a TCP RST).")
 
     @model_validator(mode="after")
     def _check_rules(self) -> "Self":

@@ -37,9 +37,7 @@ def json_schema() -> dict[str, Any]:
         "description": "The services, by their names.",
         "type": "object",
         "propertyNames": {"pattern": f"^{NAME_PATTERN}$", "not": {"pattern": r"\.\."}},
-        "additionalProperties": {
-            "anyOf": [{"$ref": f"#/$defs/{model.__name__}"} for model in SERVICE_MODELS]
-        },
+        "additionalProperties": {"anyOf": [{"$ref": f"#/$defs/{model.__name__}"} for model in SERVICE_MODELS]},
     }
     return {
         "$schema": DIALECT,
@@ -80,9 +78,7 @@ def _without_null(schema: Any) -> Any:
         return [_without_null(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {
-        key: _without_null(value) for key, value in schema.items() if not (key == "default" and value is None)
-    }
+    made = {key: _without_null(value) for key, value in schema.items() if not (key == "default" and value is None)}
     options = made.get("anyOf")
     if isinstance(options, list) and {"type": "null"} in options:
         left = [option for option in options if option != {"type": "null"}]

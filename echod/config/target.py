@@ -46,9 +46,7 @@ class Target:
         """Take `text` apart and check what needs no network for it; `ValueError` has the sentence."""
         args, options = split(text)
         if ":" not in text or not args or not args[0]:
-            raise ValueError(
-                f"{shown(text)} is no address to connect to: write for example tcp:127.0.0.1:7007"
-            )
+            raise ValueError(f"{shown(text)} is no address to connect to: write for example tcp:127.0.0.1:7007")
         made = cls(text, args[0], tuple(args[1:]), MappingProxyType(options))
         if made.kind in WORDS:
             _check(made)
@@ -104,9 +102,7 @@ def _check(target: Target) -> None:
 def _check_host(kind: str, host: str) -> None:
     """`ValueError` unless `host` can be a name, or is an address of the family of `kind`."""
     if not host or len(host) > _MOST_HOST or not host.isprintable() or any(c in " /[]" for c in host):
-        raise ValueError(
-            f"the host {shown(host)} is neither a name nor an IP address: write {kind}:HOST:PORT"
-        )
+        raise ValueError(f"the host {shown(host)} is neither a name nor an IP address: write {kind}:HOST:PORT")
     ip = address(host)
     if isinstance(ip, IPv6Address) and kind in ("tcp", "udp"):
         raise ValueError(f"{shown(host)} is an IPv6 address: write {kind}6: instead of {kind}:")

@@ -97,9 +97,7 @@ def _decode(raw: bytes, builder: Builder) -> str:
     found = _DIRECTIVE.search(text)
     if found:
         where = _place(text[: found.start()])
-        builder.stop(
-            *where, "a line may not begin with %: directives are not used here, and a text can be indented"
-        )
+        builder.stop(*where, "a line may not begin with %: directives are not used here, and a text can be indented")
     return text
 
 

@@ -14,9 +14,7 @@ class TopLevel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    defaults: Defaults = Field(
-        Defaults.model_validate({}), description="Settings that every service starts from."
-    )
+    defaults: Defaults = Field(Defaults.model_validate({}), description="Settings that every service starts from.")
     include: Annotated[
         tuple[Label, ...],
         BeforeValidator(only_list),

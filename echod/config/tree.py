@@ -89,9 +89,7 @@ class Builder:
             if self._documents > 1:
                 self.stop(*_at(event), "a second document begins here: one file holds one document")
         elif kind is ev.AliasEvent:
-            self.stop(
-                *_at(event), f"aliases ({shown('*' + event.anchor)}) are not used here: write the value out"
-            )
+            self.stop(*_at(event), f"aliases ({shown('*' + event.anchor)}) are not used here: write the value out")
         elif kind is ev.StreamEndEvent and (self.root is None or _empty(self.root)):
             self.stop(1, 1, "the file is empty: it should hold services:")
 
@@ -146,16 +144,12 @@ class Builder:
         assert isinstance(frame.node, Table)
         first = frame.node.entries.get(name)
         if first is not None:
-            self.note(
-                line, column, f"the key {shown(name)} is already in line {first.line}: keep one of the two"
-            )
+            self.note(line, column, f"the key {shown(name)} is already in line {first.line}: keep one of the two")
         frame.key, frame.key_line, frame.key_column, frame.dropped = name, line, column, first is not None
 
     def _wants_key(self) -> bool:
         """Whether the next node is a key."""
-        return (
-            bool(self._frames) and self._frames[-1].key is None and isinstance(self._frames[-1].node, Table)
-        )
+        return bool(self._frames) and self._frames[-1].key is None and isinstance(self._frames[-1].node, Table)
 
     def _attach(self, node: Node) -> None:
         """Put `node` where the tree is growing."""

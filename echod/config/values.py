@@ -94,9 +94,7 @@ def text(value: Any) -> bytes:
         try:
             return value.encode("utf-8")
         except UnicodeEncodeError:
-            raise SettingError(
-                f"{shown(value)} has half a surrogate pair in it, which UTF-8 cannot hold"
-            ) from None
+            raise SettingError(f"{shown(value)} has half a surrogate pair in it, which UTF-8 cannot hold") from None
     if isinstance(value, dict):
         return _hex(value)
     if isinstance(value, list) or value is None:
@@ -107,9 +105,7 @@ def text(value: Any) -> bytes:
 def _hex(value: dict[str, Any]) -> bytes:
     """Return the bytes of `{hex: "00 01 ff"}`."""
     if set(value) != {"hex"} or not isinstance(value["hex"], str):
-        raise SettingError(
-            'a mapping is not a text: write the text in quotes, or exact bytes as {hex: "00 01 ff"}'
-        )
+        raise SettingError('a mapping is not a text: write the text in quotes, or exact bytes as {hex: "00 01 ff"}')
     try:
         return bytes.fromhex(value["hex"])
     except ValueError:
@@ -160,9 +156,7 @@ def several(value: Any) -> Any:
 def only_list(value: Any) -> Any:
     """Return a list as it is; anything else is refused."""
     if not isinstance(value, (list, tuple)):
-        raise SettingError(
-            f"{shown(value)} is not a list: write [ITEM, ITEM], or one item a line after a dash"
-        )
+        raise SettingError(f"{shown(value)} is not a list: write [ITEM, ITEM], or one item a line after a dash")
     return value
 
 
@@ -184,9 +178,7 @@ def target(value: Any) -> Target:
         return value
     refuse_ambiguous(value)
     if not isinstance(value, str):
-        raise SettingError(
-            f"{shown(value)} is no address to connect to: write for example tcp:127.0.0.1:7007"
-        )
+        raise SettingError(f"{shown(value)} is no address to connect to: write for example tcp:127.0.0.1:7007")
     return Target.parse(str(value))
 
 
@@ -200,11 +192,7 @@ def network(value: Any) -> Network:
     except ValueError:
         given = None
     if given is None:
-        raise SettingError(
-            f"{shown(value)} is no IP address or range: write for example 192.0.2.0/24 or 2001:db8::/32"
-        )
+        raise SettingError(f"{shown(value)} is no IP address or range: write for example 192.0.2.0/24 or 2001:db8::/32")
     if given.ip != given.network.network_address:
-        raise SettingError(
-            f"{shown(value)} has bits set after the length of the range: write {given.network}"
-        )
+        raise SettingError(f"{shown(value)} has bits set after the length of the range: write {given.network}")
     return given.network

@@ -84,9 +84,7 @@ class Substitution:
         if default is not None and not value:
             value = default[2:]
         if value is None:
-            sentence = (
-                f"the environment variable {shown(name)} is not set: set it, or write ${{NAME:-default}}"
-            )
+            sentence = f"the environment variable {shown(name)} is not set: set it, or write ${{NAME:-default}}"
             raise ValueError(sentence)
         if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
             raise ValueError(f"the environment variable {shown(name)} is not UTF-8")

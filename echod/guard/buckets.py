@@ -49,7 +49,7 @@ class Buckets:
                     return self._share(now)
                 self._new += 1
                 full_at = now
-        full_at = (full_at if full_at > now else now) + self._interval
+        full_at = (max(now, full_at)) + self._interval
         if full_at - now > self._window:
             # Kept in the young generation all the same: whoever is over the rate must not be forgotten.
             self._young[source] = full_at - self._interval

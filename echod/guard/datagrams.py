@@ -75,6 +75,10 @@ class DatagramGuard:
             return None
         return "rate"
 
+    def counts(self, address: bytes) -> bool:
+        """Tell whether a peer's datagrams are counted, so that `refuse` may change its mind about them."""
+        return self._buckets is not None and not is_loopback(address)
+
     def trusts(self, address: bytes) -> bool:
         """Tell whether a peer may get more than it sent."""
         return self._amplify or is_loopback(address) or self._permit.names(address)

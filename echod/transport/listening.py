@@ -8,10 +8,10 @@ connections write through. Datagram descriptions, for which Twisted has no endpo
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.endpoints import serverFromString
@@ -22,7 +22,6 @@ from twisted.python.lockfile import FilesystemLock
 from zope.interface import directlyProvides
 
 from echod.transport.accept import StreamPort
-from echod.transport.datagram import DatagramPort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
     from echod.config import Listen
-    from echod.transport.datagram import DatagramReceiver
     from echod.transport.inherited import Inherited
 
 BACKLOG = 1_024
@@ -148,30 +146,27 @@ def listen_stream(reactor: ListeningReactor, listen: Listen, factory: IProtocolF
     return listening
 
 
-def listen_datagram(
-    reactor: Any, listen: Listen, protocol: DatagramReceiver, inherited: Inherited, *, reuse_port: bool = False
-) -> DatagramPort:
+def datagram_socket(
+    listen: Listen, inherited: Inherited, *, reuse_port: bool = False
+) -> tuple[socket.socket, Callable[[], object] | None]:
     """
     Open a datagram socket as a description says: `udp`, `udp6`, `unixgram`, or `systemd` with `type=datagram`.
+
+    Returns the socket, and what is to be called when it is closed.
 
     :raises OSError: it cannot be bound.
     :raises KeyError: no descriptor of that name or index was passed to this process.
     """
-    on_close: Callable[[], object] | None = None
     if listen.kind == "systemd":
-        sock = inherited.take(listen.options)
-    elif listen.kind == "unixgram":
+        return inherited.take(listen.words), None
+    if listen.kind == "unixgram":
         path = listen.path
         assert path is not None
-        sock = unix_socket(socket.SOCK_DGRAM, path, int(listen.options.get("mode", "666"), 8))
-
-        def on_close() -> None:
-            _remove(path, None)
-    else:
-        assert listen.port is not None
-        host = listen.host or ("::" if listen.kind == "udp6" else "")
-        sock = internet_socket(socket.SOCK_DGRAM, host, listen.port, reuse_port=reuse_port)
-    return DatagramPort(sock, protocol, reactor, on_close)
+        sock = unix_socket(socket.SOCK_DGRAM, path, int(listen.words.get("mode", "666"), 8))
+        return sock, lambda: _remove(path, None)
+    assert listen.port is not None
+    host = listen.host or ("::" if listen.kind == "udp6" else "")
+    return internet_socket(socket.SOCK_DGRAM, host, listen.port, reuse_port=reuse_port), None
 
 
 def internet_socket(kind: socket.SocketKind, host: str, port: int, *, reuse_port: bool) -> socket.socket:
@@ -215,10 +210,10 @@ def unix_socket(kind: socket.SocketKind, path: str, mode: int) -> socket.socket:
         except OSError:
             if not _abandoned(kind, path):
                 raise
-            os.unlink(path)
+            Path(path).unlink()
             sock.bind(path)
         if not path.startswith("\0"):
-            os.chmod(path, mode)
+            Path(path).chmod(mode)
     except OSError:
         sock.close()
         raise
@@ -228,7 +223,7 @@ def unix_socket(kind: socket.SocketKind, path: str, mode: int) -> socket.socket:
 def _abandoned(kind: socket.SocketKind, path: str) -> bool:
     """Tell whether a path is a socket which refuses connections: its process has died."""
     try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
+        if not stat.S_ISSOCK(Path(path).stat().st_mode):
             return False
         with socket.socket(socket.AF_UNIX, kind) as probe:
             probe.connect(path)
@@ -250,7 +245,7 @@ def _claim(path: str) -> Callable[[], object]:
 
 def _remove(path: str, release: Callable[[], object] | None) -> None:
     """Remove a Unix socket's file and its lock when the socket is closed."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+    if not path.startswith("\0"):
+        Path(path).unlink(missing_ok=True)
     if release is not None:
         release()

@@ -90,7 +90,7 @@ class Poller:
                 return
 
     def connectionLost(self, reason: Failure) -> None:
-        """Hear from the reactor that it removed us, as it does when it is torn down; watched sockets stay as they are."""
+        """Hear from the reactor that it removed us, as it does when it is torn down; watched sockets stay."""
         self._log.debug("poller removed: {reason}", reason=reason)
 
     def addReader(self, reader: Any) -> None:

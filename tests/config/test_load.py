@@ -36,9 +36,7 @@ def bad(folder: Path, text: str | bytes, **environ: str) -> list[str]:
 
 def one(folder: Path, settings: str, **environ: str) -> list[str]:
     """Return the problem lines of a service with these lines of settings, the first of which is line 3."""
-    return bad(
-        folder, "services:\n  a:\n" + "".join(f"    {line}\n" for line in settings.split("\n")), **environ
-    )
+    return bad(folder, "services:\n  a:\n" + "".join(f"    {line}\n" for line in settings.split("\n")), **environ)
 
 
 def test_embedded_default() -> None:
@@ -237,9 +235,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
 
 def test_one_address_twice(tmp_path: Path) -> None:
     """The second is told where the first one is."""
-    got = bad(
-        tmp_path, SERVICE + "  b:\n    listen: [tcp:2, 'tcp:1:interface=127.0.0.1']\n    protocol: echo\n"
-    )
+    got = bad(tmp_path, SERVICE + "  b:\n    listen: [tcp:2, 'tcp:1:interface=127.0.0.1']\n    protocol: echo\n")
     (line,) = got
     place, _, sentence = line.partition(" is taken by ")
     assert place == 'f.yaml:6:21: services.b.listen[1]: "tcp:1:interface=127.0.0.1"'
@@ -268,9 +264,7 @@ def test_variables_are_not_replaced_in_keys(tmp_path: Path) -> None:
     assert "is no name for a service" in line
 
 
-@pytest.mark.parametrize(
-    ("value", "sentence"), [("\udcff", "is not UTF-8"), ("x" * 600_000, "more than 1,048,576")]
-)
+@pytest.mark.parametrize(("value", "sentence"), [("\udcff", "is not UTF-8"), ("x" * 600_000, "more than 1,048,576")])
 def test_hostile_variables(tmp_path: Path, value: str, sentence: str) -> None:
     """Bytes that are no text, and a bomb of repetition."""
     (line,) = one(tmp_path, REPLY + "reply: '${A}${A}'", A=value)
@@ -286,9 +280,7 @@ def test_include(tmp_path: Path) -> None:
             SERVICE.replace("a:", f"{name}:", 1).replace("tcp:1", f"unix:/{name}"),
             f"conf.d/{name}.yaml",
         )
-    config = good(
-        tmp_path, "include: ['conf.d/*.yaml', none/*.yaml, conf.d/a.yaml]\n" + SERVICE.replace("a:", "m:", 1)
-    )
+    config = good(tmp_path, "include: ['conf.d/*.yaml', none/*.yaml, conf.d/a.yaml]\n" + SERVICE.replace("a:", "m:", 1))
     assert list(config.services) == ["m", "a", "b"]
     assert [Path(name).name for name in config.files] == ["f.yaml", "a.yaml", "b.yaml"]
     problem = config.problem("services.b.listen[0]", "busy")
@@ -485,9 +477,7 @@ SECONDS = {
     + ",".join(f"10.{i >> 8}.{i & 255}.1/24" for i in range(MOST_NODES - 100))
     + "]\n",
     "unknown": SERVICE + "".join(f"    lisen{i}: 1\n" for i in range(MOST_NODES // 2 - 100)),
-    "rules": SERVICE.replace("echo", "reply")
-    + "    rules:\n"
-    + "      - {reply: a}\n" * (MOST_NODES // 3 - 100),
+    "rules": SERVICE.replace("echo", "reply") + "    rules:\n" + "      - {reply: a}\n" * (MOST_NODES // 3 - 100),
     "quotes": SERVICE.replace("echo", "qotd") + "    quotes: [" + "a," * (MOST_NODES - 100) + "]\n",
     "text": SERVICE.replace("echo", "reply") + "    reply: '" + "x" * 1_000_000 + "'\n",
     "address": "services: {a: {protocol: echo, listen: 'tcp" + ":1" * 500_000 + "'}}",

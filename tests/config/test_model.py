@@ -208,9 +208,7 @@ def test_wrong_services(settings: dict[str, Any], line: str) -> None:
 def test_quotes_are_needed() -> None:
     """A quote of the day without quotes is none."""
     assert wrong(QotdService, {**TCP, "protocol": "qotd"})[0].startswith("('quotes',): it is missing")
-    assert wrong(QotdService, {**TCP, "protocol": "qotd", "quotes": []})[0].startswith(
-        "('quotes',): the list is"
-    )
+    assert wrong(QotdService, {**TCP, "protocol": "qotd", "quotes": []})[0].startswith("('quotes',): the list is")
 
 
 def test_limits_have_their_least_values() -> None:

@@ -82,9 +82,7 @@ def test_size_range(wrong: object) -> None:
         values.size(wrong)
 
 
-@pytest.mark.parametrize(
-    "wrong", [0, -1, True, 1.0, "7", None, 10**12, Substituted("-7"), Substituted("1.0")]
-)
+@pytest.mark.parametrize("wrong", [0, -1, True, 1.0, "7", None, 10**12, Substituted("-7"), Substituted("1.0")])
 def test_no_count(wrong: object) -> None:
     """Booleans are no numbers, and neither are digits in quotes."""
     with pytest.raises(ValueError, match="is not a whole number from 1 to 1000000000"):

@@ -1,0 +1,178 @@
+"""
+recvmmsg(2) and sendmmsg(2), which Python does not have: many datagrams by one system call.
+
+A `Batch` is an array of message headers with a buffer, a name and a control block for each, laid out as <sys/socket.h>
+has them on 64-bit Linux. What was received can be sent back from the very same memory: no Python object is made for a
+datagram. All work on many headers at once is slices of memory views, done in C.
+
+One batch serves every socket of a process, since each is received, judged and sent within one call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+import socket
+import struct
+import sys
+
+SIZE = 64
+"""Datagrams in a batch."""
+
+BUFFER = 65_536
+NAME = 32
+"""Bytes between two names: sockaddr_in6 has 28."""
+
+CONTROL = 64
+"""Bytes between two control blocks: a cmsghdr of 16 and an in6_pktinfo of 20, padded."""
+
+_HEADER = 64
+_IOVEC = 16
+_MSG_DONTWAIT = socket.MSG_DONTWAIT
+# In units of 8 bytes within a struct mmsghdr: its msg_len; and within a struct iovec: its iov_len.
+_MSG_LEN, _IOV_LEN = 7, 1
+# In units of 4 bytes within a control block, after a cmsghdr of 16 bytes: in_pktinfo is (ifindex, local, destination),
+# in6_pktinfo is (address, ifindex).
+_INDEX_4, _LOCAL_4, _DESTINATION_4, _INDEX_6 = 4, 5, 6, 8
+# The first byte of the destination of an IPv6 datagram, within a control block.
+_ADDRESS_6 = 16
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def missing() -> str | None:
+    """Return why batches cannot be used here, or None when they can."""
+    if not sys.platform.startswith("linux"):
+        return "recvmmsg is Linux's"
+    if struct.calcsize("P") != 8 or sys.byteorder != "little":
+        return "the layout of message headers is known for 64-bit little-endian machines only"
+    if not hasattr(_libc(), "recvmmsg") or not hasattr(_libc(), "sendmmsg"):
+        return "the C library has no recvmmsg"
+    return None
+
+
+class Batch:
+    """
+    Room for `SIZE` datagrams.
+
+    :ivar count: how many the last `receive` brought.
+    """
+
+    def __init__(self) -> None:
+        libc = _libc()
+        self._receive = libc.recvmmsg
+        self._receive.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
+        self._send = libc.sendmmsg
+        self._send.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+        # Untouched pages of the buffers cost no memory.
+        self._buffers = ctypes.create_string_buffer(SIZE * BUFFER)
+        self._names = ctypes.create_string_buffer(SIZE * NAME)
+        self._control = ctypes.create_string_buffer(SIZE * CONTROL)
+        self._iovecs = ctypes.create_string_buffer(SIZE * _IOVEC)
+        self._headers = ctypes.create_string_buffer(SIZE * _HEADER)
+        at = ctypes.addressof
+        self._at = at(self._headers)
+        iovecs = [(at(self._buffers) + i * BUFFER, BUFFER) for i in range(SIZE)]
+        self._fresh_iovecs = b"".join([struct.pack("QQ", *iovec) for iovec in iovecs])
+        self._fresh_headers = b"".join(
+            [
+                struct.pack(
+                    "QI4xQQQQi4xI4x",
+                    at(self._names) + i * NAME,
+                    NAME,
+                    at(self._iovecs) + i * _IOVEC,
+                    1,
+                    at(self._control) + i * CONTROL,
+                    CONTROL,
+                    0,
+                    0,
+                )
+                for i in range(SIZE)
+            ]
+        )
+        self._header_bytes = memoryview(self._headers).cast("B")
+        self._header_words = self._header_bytes.cast("Q")
+        self._iovec_bytes = memoryview(self._iovecs).cast("B")
+        self._iovec_words = self._iovec_bytes.cast("Q")
+        self._name_bytes = memoryview(self._names).cast("B")
+        self._name_words = self._name_bytes.cast("Q")
+        self._control_bytes = memoryview(self._control).cast("B")
+        self._control_words = self._control_bytes.cast("I")
+        self._zeros = memoryview(bytes(4 * SIZE)).cast("I")
+        self._used = SIZE
+        self.count = 0
+
+    def receive(self, descriptor: int) -> int:
+        """
+        Receive what waits, at most `SIZE` datagrams, and return their number.
+
+        :raises BlockingIOError: nothing waits.
+        :raises OSError: as recvmmsg(2).
+        """
+        # The last batch left its own lengths behind.
+        used = self._used
+        self._header_bytes[: used * _HEADER] = self._fresh_headers[: used * _HEADER]
+        self._iovec_bytes[: used * _IOVEC] = self._fresh_iovecs[: used * _IOVEC]
+        count: int = self._receive(descriptor, self._at, SIZE, _MSG_DONTWAIT, None)
+        if count < 0:
+            self._used = self.count = 0
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        self._used = self.count = count
+        return count
+
+    def lengths(self) -> list[int]:
+        """Return the length of each datagram."""
+        return self._header_words[_MSG_LEN : 8 * self.count : 8].tolist()
+
+    def names_4(self) -> list[int]:
+        """Return family, port and address of each IPv4 peer as one number, good for comparing."""
+        return self._name_words[0 : self.count * NAME // 8 : NAME // 8].tolist()
+
+    def name(self, index: int) -> bytes:
+        """Return a peer's name: a sockaddr_in or sockaddr_in6 (28 bytes)."""
+        return bytes(self._name_bytes[index * NAME : index * NAME + 28])
+
+    def unicast(self, family: int) -> bool:
+        """Tell whether every datagram was sent to this host alone, not to a broadcast or multicast address."""
+        if family == socket.AF_INET6:
+            first = self._control_bytes[_ADDRESS_6 : self.count * CONTROL : CONTROL]
+            return b"\xff" not in bytes(first)
+        words, end, step = self._control_words, self.count * CONTROL // 4, CONTROL // 4
+        return words[_LOCAL_4:end:step] == words[_DESTINATION_4:end:step]
+
+    def is_unicast(self, index: int, family: int) -> bool:
+        """Tell whether one datagram was sent to this host alone."""
+        if family == socket.AF_INET6:
+            return self._control_bytes[index * CONTROL + _ADDRESS_6] != 0xFF
+        at = index * CONTROL // 4
+        return self._control_words[at + _LOCAL_4] == self._control_words[at + _DESTINATION_4]
+
+    def turn_back(self, family: int) -> None:
+        """
+        Make the received messages into replies: the same bytes, to the sender, from the address that was hit.
+
+        The interface is left to the routing table, since replies may well take another way than requests.
+        """
+        count = self.count
+        self._iovec_words[_IOV_LEN : 2 * count : 2] = self._header_words[_MSG_LEN : 8 * count : 8]
+        first = _INDEX_6 if family == socket.AF_INET6 else _INDEX_4
+        self._control_words[first : count * CONTROL // 4 : CONTROL // 4] = self._zeros[:count]
+
+    def send(self, descriptor: int, start: int, end: int) -> int:
+        """
+        Send the messages from `start` up to `end`, and return how many left before the first that did not.
+
+        :raises BlockingIOError: the socket's send buffer is full.
+        :raises OSError: the first of them cannot be sent.
+        """
+        count: int = self._send(descriptor, self._at + start * _HEADER, end - start, _MSG_DONTWAIT)
+        if count < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, errno.errorcode.get(code, ""))
+        return count

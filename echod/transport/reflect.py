@@ -1,0 +1,151 @@
+"""
+Datagrams sent back without being looked at, a batch at a time.
+
+The fast path of answers which are their own requests. What may be sent back is for the screen to say: it sees the
+peer's raw name (sockaddr_in, sockaddr_in6), and most batches it need not see at all, as all their peers are known.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any, Protocol
+
+from echod.transport.datagram import DatagramPort
+from echod.transport.mmsg import SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from echod.transport.mmsg import Batch
+
+KNOWN = 65_536
+"""Peers remembered as always welcome; with more of them, all are forgotten and learned anew."""
+
+
+class Screen(Protocol):
+    """Says what may be sent back; also a `DatagramReceiver`, for the port's beginning and end."""
+
+    def screen(self, name: bytes, *, unicast: bool) -> str | None:
+        """Decide about one datagram by its peer's raw name: the reason why it is dropped, or None."""
+
+    def always(self, name: bytes) -> bool:
+        """Tell whether a peer that was just let pass always will be, so that it need not be asked for again."""
+
+    def reflected(self, received: int, received_bytes: int, sent: int, sent_bytes: int) -> None:
+        """Count."""
+
+    def dropped(self, reason: str, count: int = 1) -> None:
+        """Count what was not sent back."""
+
+
+class ReflectingPort(DatagramPort):
+    """
+    A datagram port that sends back what its screen lets pass.
+
+    :param batch: the process's.
+    """
+
+    protocol: Any
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        protocol: Any,
+        reactor: Any,
+        batch: Batch,
+        on_close: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__(sock, protocol, reactor, on_close)
+        self._batch = batch
+        self._family = sock.family
+        self._known: set[Any] = set()
+
+    def forget(self) -> None:
+        """Ask again for every peer: what the screen said may have changed."""
+        self._known.clear()
+
+    def doRead(self) -> None:
+        """Serve one batch. Called by the reactor."""
+        self._serve()
+
+    def read(self, most: int) -> int:
+        """Serve about so many datagrams, in whole batches, and return how many there were."""
+        served = 0
+        while served < most:
+            count = self._serve()
+            served += count
+            if count < SIZE:
+                break
+        return served
+
+    def _serve(self) -> int:
+        batch = self._batch
+        try:
+            count = batch.receive(self.socket.fileno())
+        except BlockingIOError:
+            return 0
+        except OSError as problem:
+            self._failed(problem)
+            return 0
+        lengths = batch.lengths()
+        batch.turn_back(self._family)
+        welcome = self._known.issuperset(self._names()) and batch.unicast(self._family)
+        sent, sent_bytes = 0, 0
+        for start, end in ((0, count),) if welcome else self._passed():
+            for first, last in self._send(start, end):
+                sent += last - first
+                sent_bytes += sum(lengths[first:last])
+        self.protocol.reflected(count, sum(lengths), sent, sent_bytes)
+        return count
+
+    def _names(self) -> list[Any]:
+        """Return the peers' names in the form in which they are known."""
+        batch = self._batch
+        if self._family == socket.AF_INET:
+            return batch.names_4()
+        return [batch.name(index) for index in range(batch.count)]
+
+    def _passed(self) -> list[tuple[int, int]]:
+        """Ask the screen for each datagram, and return the runs of those that pass."""
+        batch, known, screen = self._batch, self._known, self.protocol
+        runs: list[tuple[int, int]] = []
+        start = 0
+        for index, key in enumerate(self._names()):
+            unicast = batch.is_unicast(index, self._family)
+            if key in known and unicast:
+                continue
+            name = batch.name(index)
+            reason = screen.screen(name, unicast=unicast)
+            if reason is None:
+                if screen.always(name):
+                    if len(known) >= KNOWN:
+                        known.clear()
+                    known.add(key)
+                continue
+            screen.dropped(reason)
+            if start < index:
+                runs.append((start, index))
+            start = index + 1
+        if start < batch.count:
+            runs.append((start, batch.count))
+        return runs
+
+    def _send(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Send a run, without those that the kernel refuses, and return the runs that left."""
+        left: list[tuple[int, int]] = []
+        descriptor = self.socket.fileno()
+        while start < end:
+            try:
+                count = self._batch.send(descriptor, start, end)
+            except BlockingIOError as problem:
+                # The send buffer is full, so none of the others would leave either.
+                for _ in range(start, end):
+                    self._failed(problem)
+                break
+            except OSError as problem:
+                self._failed(problem)
+                start += 1
+                continue
+            left.append((start, start + count))
+            start += count
+        return left

@@ -1,0 +1,166 @@
+"""
+Install echod in every way that people do, use it, and uninstall it; run by `make packaging`.
+
+All of it happens in a temporary folder, from a copy of the source tree, with the commands run from `/`: nothing is
+found because it happens to lie near. The dependencies are gathered once; each environment then gets a real Twisted
+of its own, since twistd finds its plugins in the folders that Twisted and echod are installed in.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import venv
+import zipfile
+from contextlib import closing, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info", "dropin.cache")
+SENTENCE = "echod TCP and UDP echo and reply services from one YAML file"
+TUTORIAL = ("127.0.0.1", 55555)
+# Root may write everywhere, whatever the mode of a file, until it gives up that capability.
+OBEDIENT = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
+
+
+def expect(what: str, fulfilled: object, seen: object = "") -> None:
+    """Say that something is as it should be, or end with what is there instead."""
+    if not fulfilled:
+        sys.exit(f"  FAILED: {what}\n{seen}")
+    print(f"  {what}", flush=True)
+
+
+def run(*command: str | Path, status: int = 0) -> str:
+    """Run a command from `/`; return what it writes."""
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != status:
+        sys.exit(f"  FAILED: {' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def exchange(kind: socket.SocketKind) -> bytes:
+    """Say hello as the tutorial does; return the whole answer."""
+    with socket.socket(socket.AF_INET, kind) as client:
+        client.settimeout(5)
+        client.connect(TUTORIAL)
+        client.sendall(b"hello")
+        return client.recv(64)
+
+
+def check_serving(scripts: Path, *before: str) -> None:
+    """Start the daemon with its embedded default, talk to it, and stop it."""
+    with closing(socket.socket()) as tcp, closing(socket.socket(type=socket.SOCK_DGRAM)) as udp:
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tcp.bind(TUTORIAL)
+            udp.bind(TUTORIAL)
+        except OSError:
+            sys.exit(f"  FAILED: something else uses port {TUTORIAL[1]}; is `make run` running?")
+    with tempfile.TemporaryFile("w+") as log:
+        command = [*before, str(scripts / "twistd"), "-n", "--pidfile=", "echod"]
+        daemon = subprocess.Popen(command, cwd="/", stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 20
+            answers: list[bytes] = []
+            while not answers and daemon.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+                with suppress(ConnectionRefusedError):
+                    answers = [exchange(socket.SOCK_STREAM), exchange(socket.SOCK_DGRAM)]
+            daemon.terminate()
+            status = daemon.wait(20)
+        finally:
+            daemon.kill()
+        log.seek(0)
+        expect("serves: hello -> hi over TCP and UDP", answers == [b"hi", b"hi"], f"{answers}\n{log.read()}")
+        log.seek(0)
+        expect("SIGTERM ends it with status 0", status == 0, f"status {status}\n{log.read()}")
+
+
+def check_commands(scripts: Path, version: str, *before: str) -> None:
+    """Look for both commands."""
+    listed = run(*before, scripts / "twistd", "--help")
+    expect("twistd lists echod", SENTENCE in " ".join(listed.split()) and "Traceback" not in listed, listed)
+    expect("twistd echod --help", "--config" in run(*before, scripts / "twistd", "-n", "echod", "--help"))
+    said = run(*before, scripts / "echod", "--version")
+    expect(f"echod --version says {version}", said.split() == ["echod", version], said)
+
+
+def check_read_only(environment: Path, version: str) -> None:
+    """Use an installation that the daemon may not write to, and without the cache that twistd keeps in it."""
+    library = environment / "lib"
+    for cache in library.rglob("dropin.cache"):
+        cache.unlink()
+    run("chmod", "-R", "a-w", library)
+    run(*OBEDIENT, environment / "bin/python", "-c", f"open({str(library / 'new')!r}, 'w')", status=1)
+    check_commands(environment / "bin", version, *OBEDIENT)
+    check_serving(environment / "bin", *OBEDIENT)
+    expect("and nothing was written", not list(library.rglob("dropin.cache")))
+    run("chmod", "-R", "u+w", library)
+
+
+def check_uninstall(environment: Path) -> None:
+    """Uninstall echod; Twisted stays whole."""
+    run(environment / "bin/python", "-m", "pip", "uninstall", "--quiet", "--yes", "echod")
+    left = [path for path in environment.rglob("*") if "echod" in path.name]
+    expect("uninstalled, nothing is left", not left, left)
+    listed = run(environment / "bin/twistd", "--help")
+    expect("and twistd is whole", "web" in listed and "echod" not in listed and "Traceback" not in listed, listed)
+
+
+def check_archives(tree: Path, wheel: Path, source: Path) -> None:
+    """Look into what is built: the wheel has all of the package and nothing else."""
+    with zipfile.ZipFile(wheel) as opened:
+        packed = {name for name in opened.namelist() if ".dist-info/" not in name}
+    package = {str(path.relative_to(tree)) for path in tree.glob("echod/**/*") if path.is_file()}
+    wanted = package | {"twisted/plugins/echod_plugin.py"}
+    expect("the wheel has echod/, the plugin, and nothing else", packed == wanted, sorted(packed ^ wanted))
+    with tarfile.open(source) as opened_source:
+        packed = {name.partition("/")[2] for name in opened_source.getnames()}
+    wanted |= {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "config/echod.yaml", "tests/conftest.py"}
+    expect("the source archive has the sample and the tests too", wanted <= packed, sorted(wanted - packed))
+
+
+def main() -> None:
+    """Check the archives, then each way to install."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="echod-packaging-") as temporary:
+        work = Path(temporary)
+        tree, wheels = work / "echod", work / "wheels"
+        shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
+        print("Gathering the dependencies and building", flush=True)
+        run(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", wheels, tree, "setuptools>=64")
+        for own in wheels.glob("echod-*"):
+            own.unlink()
+        os.environ.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels), PIP_DISABLE_PIP_VERSION_CHECK="1")
+        shutil.rmtree(tree / "build", ignore_errors=True)
+        run(sys.executable, "-m", "build", "--outdir", work / "dist", tree)
+        (wheel,), (source,) = work.glob("dist/*.whl"), work.glob("dist/*.tar.gz")
+        check_archives(tree, wheel, source)
+        ways: dict[str, list[str | Path]] = {
+            "wheel": [wheel],
+            "sdist": [source],
+            ".": [tree],
+            "-e .": ["-e", tree],
+        }
+        for name, what in ways.items():
+            print(f"pip install {name}", flush=True)
+            environment = work / "environment"
+            venv.create(environment, with_pip=True, clear=True)
+            run(environment / "bin/python", "-m", "pip", "install", "--quiet", *what)
+            check_commands(environment / "bin", wheel.name.split("-")[1])
+            check_serving(environment / "bin")
+            if name == "wheel":
+                print("the same, on a read-only file system", flush=True)
+                check_read_only(environment, wheel.name.split("-")[1])
+            check_uninstall(environment)
+    print(f"All ways to install work ({time.monotonic() - began:.0f} s)")
+
+
+if __name__ == "__main__":
+    main()
