@@ -7,6 +7,7 @@ used, is found here, without listening: by `echod check`, and by the daemon befo
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -126,8 +127,6 @@ def _read(name: str) -> bytes:
 
     :raises OSError: it cannot be read; the message is a sentence.
     """
-    from pathlib import Path  # noqa: PLC0415
-
     try:
         return read_bounded(Path(name), _MOST_BYTES, regular=True)
     except ValueError as problem:

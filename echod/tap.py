@@ -81,12 +81,16 @@ def makeService(options: Mapping[str, Any]) -> Echod:
     # twistd has chosen the reactor by now (its option --reactor), so this is the first moment to import it.
     from twisted.internet import reactor  # noqa: PLC0415
 
+    from echod.endpoints import endpoint_problems  # noqa: PLC0415
     from echod.service import BindError, Echod  # noqa: PLC0415
     from echod.signals import install  # noqa: PLC0415
     from echod.transport.inherited import Inherited  # noqa: PLC0415
     from echod.transport.poller import Poller  # noqa: PLC0415
 
     config = read_config(options["config"], os.environ)
+    if problems := endpoint_problems(config):
+        sys.stderr.write(f"{ConfigError(problems)}\n")
+        raise SystemExit(EX_CONFIG)
     service = Echod(config, reactor, Poller(reactor), world(), Inherited.from_environment(os.environ))
     try:
         service.bind()

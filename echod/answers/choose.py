@@ -14,10 +14,10 @@ from echod.answers.own import own_answer
 from echod.answers.reply import Reply, Rule
 from echod.answers.template import Template
 from echod.answers.when import Compares, HasLength, Regex
-from echod.config import PythonService, QotdService, ReplyService
+from echod.config import Exact, PythonService, QotdService, ReplyService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from echod import config
     from echod.answers.answer import Answer, World
@@ -69,7 +69,7 @@ def framing_for(service: config.Service) -> framing.Framing:
 
 
 def _reply(service: ReplyService, world: World) -> Reply:
-    greeting = None if service.greeting is None else Template.parse(service.greeting)
+    greeting = None if service.greeting is None else _template(service.greeting)
     rules = [_rule(rule) for rule in service.ordered_rules()]
     return Reply(service.name, rules, greeting, world)
 
@@ -77,8 +77,13 @@ def _reply(service: ReplyService, world: World) -> Reply:
 def _rule(rule: config.Rule) -> Rule:
     when = None if rule.when is None else _when(rule.when)
     groups = when.groups if isinstance(when, Regex) else ()
-    replies = tuple(Template.parse(text, groups) for text in rule.reply)
+    replies = tuple(_template(text, groups) for text in rule.reply)
     return Rule(when, replies, Then(rule.then or "keep"), rule.example)
+
+
+def _template(text: bytes, groups: Collection[str] = ()) -> Template:
+    """Read the variables in a text; there are none in what the file gives as exact bytes."""
+    return Template.literal(text) if isinstance(text, Exact) else Template.parse(text, groups)
 
 
 def _when(when: config.When) -> When:

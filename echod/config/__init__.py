@@ -22,6 +22,7 @@ from echod.config.model import (
     Service,
     TimeService,
 )
+from echod.config.nodes import Exact
 from echod.config.problems import ConfigError, Problem
 from echod.config.rules import Rule, When
 from echod.config.schema import json_schema
@@ -37,6 +38,7 @@ __all__ = [
     "Defaults",
     "DiscardService",
     "EchoService",
+    "Exact",
     "Framing",
     "Limits",
     "Listen",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from echod.config.listen import Listen
 
+_IPV4, _IPV6 = 4, 6
+
 # Where a listening address was seen: a name of the caller's.
 Seen: TypeAlias = "tuple[str, int]"
 
@@ -21,7 +23,7 @@ class Addresses:
     The listening addresses so far.
 
     Two of them collide with the same transport (streams or datagrams), port and IP address, where the
-    wildcard of an IP family is equal to all addresses of that family; with the same path of a UNIX socket;
+    wildcard of IPv4 is equal to all its addresses, and that of IPv6 to all of both; with the same path of a UNIX socket;
     and with the same socket of systemd. Port 0 never collides.
     """
 
@@ -58,6 +60,12 @@ class Addresses:
         self._any.setdefault(family, seen)
         if wild:
             self._wild.setdefault(family, seen)
+        if wild and ip.version == _IPV6:
+            # Unless told otherwise, Linux gives such a socket IPv4 too (ipv6(7), IPV6_V6ONLY), and Twisted leaves it so.
+            both = (listen.datagram, port, _IPV4)
+            clash = clash or self._any.get(both)
+            self._any.setdefault(both, seen)
+            self._wild.setdefault(both, seen)
         return clash
 
 

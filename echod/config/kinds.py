@@ -56,7 +56,7 @@ _LISTEN_SCHEMA: Final[Schema] = or_variable(
 _NETWORK_SCHEMA: Final[Schema] = or_variable({"type": "string", "pattern": r"^[0-9A-Fa-f:.]+(/[0-9.]+)?$"})
 
 
-def _one_or_many(item: Schema) -> Schema:
+def one_or_many(item: Schema) -> Schema:
     """Return the schema of one item or of a list of at least one."""
     return {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]}
 
@@ -94,11 +94,11 @@ Size = Annotated[
 Count = Annotated[int, PlainValidator(whole(1)), WithJsonSchema(whole_schema(1))]
 CountOrNone = Annotated[int, PlainValidator(whole(0)), WithJsonSchema(whole_schema(0))]
 Text = Annotated[bytes, PlainValidator(text), WithJsonSchema(text_schema())]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(several), WithJsonSchema(_one_or_many(text_schema()))]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(several), WithJsonSchema(one_or_many(text_schema()))]
 Label = Annotated[str, PlainValidator(label), WithJsonSchema({"type": "string"})]
 Switch = Annotated[bool, PlainValidator(switch), WithJsonSchema(or_variable({"type": "boolean"}))]
 OneListen = Annotated[Listen, PlainValidator(listen)]
-Listens = Annotated[tuple[OneListen, ...], BeforeValidator(several), WithJsonSchema(_one_or_many(_LISTEN_SCHEMA))]
+Listens = Annotated[tuple[OneListen, ...], BeforeValidator(several), WithJsonSchema(one_or_many(_LISTEN_SCHEMA))]
 Connect = Annotated[Target, PlainValidator(target), WithJsonSchema(_LISTEN_SCHEMA)]
 OneNetwork = Annotated[Network, PlainValidator(network)]
 Networks = Annotated[

@@ -21,6 +21,7 @@ from echod.config.kinds import Connect, Label, Listens, Networks, ProxyProtocol,
 from echod.config.limits import Limits
 from echod.config.misfit import Misfit, Where
 from echod.config.problems import SettingError, shown
+from echod.config.replies import check_pattern
 from echod.config.rules import ReplySettings
 from echod.config.values import only_list
 
@@ -199,9 +200,24 @@ class ReplyService(ReplySettings, Service):
             found.append((("framing",), sentence))
         if self.datagram:
             found += self._stream_settings()
+        found += self._costly_patterns()
         if found:
             raise Misfit(found)
         return self
+
+    def _costly_patterns(self) -> list[tuple[Where, str]]:
+        """Return the patterns that take too long on the longest message."""
+        found: list[tuple[Where, str]] = []
+        for index, rule in enumerate(self.rules):
+            if rule.when is not None and rule.when.regex is not None:
+                longest = check_pattern(rule.when.regex).longest or 0
+                if longest < self.limits.frame:
+                    sentence = (
+                        f"on a message of {self.limits.frame} bytes this pattern could take longer than 0.1 s:"
+                        f" write a simpler one, or limits.frame of at most {longest}"
+                    )
+                    found.append((("rules", index, "when", "regex"), sentence))
+        return found
 
     def _stream_settings(self) -> list[tuple[Where, str]]:
         """Return what is given and has a meaning for streams alone."""

@@ -26,6 +26,10 @@ class Substituted(str):
 Value: TypeAlias = "str | int | float | bool | bytes | None"
 
 
+class Exact(bytes):
+    """Bytes written as `!!binary` or `{hex: ...}`: they are sent as they are, and hold no variables."""
+
+
 @dataclass(slots=True)
 class Scalar:
     """One value; `None` when there is none or when its problem is already reported."""

@@ -13,10 +13,11 @@ from pydantic import (
 )
 
 from echod.config.framing import Framing, FramingSetting
-from echod.config.kinds import CountOrNone, Text, Texts, Then
+from echod.config.kinds import CountOrNone, Text, Texts, Then, one_or_many, text_schema
 from echod.config.misfit import Misfit, Where
+from echod.config.nodes import Exact
 from echod.config.replies import check_pattern, check_template
-from echod.config.values import label, only_list
+from echod.config.values import label, only_list, several, text
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -66,7 +67,10 @@ class Rule(BaseModel):
         None,
         description="The messages that get this reply; without it every message does, and the rule is last.",
     )
-    reply: Texts = Field(description="The answer; of a list each in turn, and then the last again and again.")
+    reply: Texts = Field(
+        (),
+        description="The answer, silence if there is none; of a list each in turn, and then the last again and again.",
+    )
     then: Then | None = Field(None, description="What happens after the reply, if not what the service says.")
     example: Text | None = Field(None, description="A message that gets this reply; `echod verify` sends it.")
 
@@ -83,10 +87,23 @@ def check_texts(where: Where, texts: tuple[bytes, ...], groups: Any) -> None:
     """`Misfit` for every text whose variables are not right."""
     found: list[tuple[Where, str]] = []
     for index, raw in enumerate(texts):
-        if problem := check_template(raw, groups):
+        if not isinstance(raw, Exact) and (problem := check_template(raw, groups)):
             found.append(((*where, index), problem))
     if found:
         raise Misfit(found)
+
+
+def _said(value: Any) -> bytes:
+    """Return a text that is sent, whose variables need no rule."""
+    raw = text(value)
+    if not isinstance(raw, Exact) and (problem := check_template(raw, ())):
+        raise ValueError(problem)
+    return raw
+
+
+Said = Annotated[bytes, PlainValidator(_said), WithJsonSchema(text_schema())]
+
+SaidTexts = Annotated[tuple[Said, ...], BeforeValidator(several), WithJsonSchema(one_or_many(text_schema()))]
 
 
 class ReplySettings(BaseModel):
@@ -100,8 +117,8 @@ class ReplySettings(BaseModel):
         " int8, int16, int32, {delimiter: TEXT} or {fixed: BYTES}.",
         json_schema_extra={"default": "stream"},
     )
-    greeting: Text | None = Field(None, description="What a client gets as soon as it is connected.")
-    reply: Texts | None = Field(
+    greeting: Said | None = Field(None, description="What a client gets as soon as it is connected.")
+    reply: SaidTexts | None = Field(
         None,
         description="The answer to every message; of a list each in turn, and then the last again and again.",
     )
@@ -117,7 +134,6 @@ class ReplySettings(BaseModel):
         """Return the default rule is the last, and there is one way to say what is replied."""
         found: list[tuple[Where, str]] = []
         if self.reply is not None:
-            check_texts(("reply",), self.reply, ())
             if "rules" in self.model_fields_set:
                 found.append((("rules",), "reply and rules are both given: put the reply into the last rule"))
         if "rules" in self.model_fields_set and not self.rules:

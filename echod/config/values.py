@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_interface
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from echod.config.listen import Listen
-from echod.config.nodes import Ambiguous, Substituted
+from echod.config.nodes import Ambiguous, Exact, Substituted
 from echod.config.problems import SettingError, listed, shown, suggestion
 from echod.config.target import Target
 
@@ -88,7 +88,7 @@ def whole(lowest: int) -> Callable[[Any], int]:
 def text(value: Any) -> bytes:
     """Bytes to send or compare: a text as UTF-8, `!!binary`, or `{hex: "00 01 ff"}`."""
     if isinstance(value, bytes):
-        return value
+        return Exact(value)
     refuse_ambiguous(value)
     if isinstance(value, str):
         try:
@@ -107,7 +107,7 @@ def _hex(value: dict[str, Any]) -> bytes:
     if set(value) != {"hex"} or not isinstance(value["hex"], str):
         raise SettingError('a mapping is not a text: write the text in quotes, or exact bytes as {hex: "00 01 ff"}')
     try:
-        return bytes.fromhex(value["hex"])
+        return Exact(bytes.fromhex(value["hex"]))
     except ValueError:
         raise SettingError(
             f'{shown(value["hex"])} is not hexadecimal: write pairs of digits, as in "00 01 ff"'

@@ -69,7 +69,7 @@ WRONG = [
     "services: {a: {listen: 'tcp:1', protocol: reply, rules: []}}",
     "services: {a: {listen: 'tcp:1', protocol: reply, rules: [{when: {}, reply: x}]}}",
     "services: {a: {listen: 'tcp:1', protocol: reply, rules: [{when: {length: 1, regex: x}, reply: x}]}}",
-    "services: {a: {listen: 'tcp:1', protocol: reply, rules: [{when: {equals: x}}]}}",
+    "services: {a: {listen: 'tcp:1', protocol: reply, rules: [{when: {equal: x}}]}}",
     "{defaults: {listen: 'tcp:1'}, services: {a: {listen: 'tcp:1', protocol: echo}}}",
 ]
 

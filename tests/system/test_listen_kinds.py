@@ -66,11 +66,7 @@ services:
 
 @pytest.mark.parametrize(
     ("listen", "host"),
-    [
-        ("tcp:0:interface=127.0.0.1", "127.0.0.1"),
-        (r"tcp:0:interface=\:\:1", "::1"),
-        (r"tcp6:0:interface=\:\:1", "::1"),
-    ],
+    [("tcp:0:interface=127.0.0.1", "127.0.0.1"), (r"tcp6:0:interface=\:\:1", "::1")],
 )
 def test_tcp(tmp_path: Path, listen: str, host: str) -> None:
     """Port 0 is any free port, which the log tells; bytes of a stream come back there."""
@@ -182,7 +178,7 @@ services:
         assert half_closed(f"{tmp_path}/echo.sock", b"x") == b"x"
 
 
-def test_a_range_of_clients_at_once(tmp_path: Path) -> None:
+def test_a_burst_of_clients(tmp_path: Path) -> None:
     """Five hundred connections at once are all served: the kernel's queue is long enough for the burst."""
     with Daemon(tmp_path, "services: {echo: {listen: 'tcp:0:interface=127.0.0.1', protocol: echo}}") as daemon:
         daemon.send_signal(signal.SIGSTOP)
