@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,19 +27,21 @@ from echod.guard.buckets import Buckets
 from echod.guard.datagrams import DatagramGuard
 from echod.guard.patience import Patience
 from echod.guard.sources import Permit
+from echod.report import Reporter
 from echod.tally import Tally
 from echod.tcp import StreamServerFactory, address_of
 from echod.transport import mmsg
 from echod.transport.accept import StreamPort
-from echod.transport.datagram import DatagramPort
+from echod.transport.datagram import RECEIVE_BUFFER, DatagramPort
 from echod.transport.listening import BACKLOG, ListeningReactor, datagram_socket, listen_stream
+from echod.transport.proxied import ProxiedFactory
 from echod.transport.reflect import ReflectingPort
 from echod.udp import DatagramServer, ReflectingServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from twisted.internet.interfaces import IListeningPort
+    from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
     from echod import config
     from echod.answers.answer import World
@@ -106,6 +109,7 @@ class Echod(Service):
         self._own_ports: set[int] = set()
         self._batch = None if mmsg.missing() else mmsg.Batch()
         self._failed: Callable[[BindError], object] = self._log_failure
+        self._reporter = Reporter(reactor, self._losses)
         self._abandoned = False
         self.hint: str | None = None
 
@@ -137,18 +141,21 @@ class Echod(Service):
         for running in self.services.values():
             for listen, address in running.addresses():
                 self._log.info(
-                    "{service} ({protocol}) listens on {address}",
+                    "{service} ({protocol}) listens on {kind} {address}",
                     service=running.settings.name,
                     protocol=running.settings.protocol,
                     kind=listen.kind,
-                    address=f"{listen.kind} {address}",
+                    address=address,
                 )
+            self._say_buffers(running)
         if self.hint is not None:
             self._log.info("try: {hint}", hint=self.hint)
+        self._reporter.start()
 
     def stopService(self) -> Deferred[Any]:
         """Stop listening, answer what was accepted, and close. Called by Twisted."""
         super().stopService()
+        self._reporter.stop()
         for running in self.services.values():
             for _, port in running.ports:
                 # What the kernel accepted for us is ours to answer.
@@ -167,6 +174,28 @@ class Echod(Service):
         """Cut every connection now: whoever stops the daemon has no patience left."""
         for running in self.services.values():
             running.factory.abort()
+
+    def _say_buffers(self, running: Running) -> None:
+        """Say the kernel's real figure where it is less than asked for."""
+        for _, port in running.ports:
+            if isinstance(port, DatagramPort) and port.socket.family != socket.AF_UNIX:
+                given = port.receive_buffer() // 2
+                if given < RECEIVE_BUFFER:
+                    self._log.warn(
+                        "{service}: the receive buffer has {given} bytes, not {wanted}: bursts may be lost; raise"
+                        " net.core.rmem_max, or give CAP_NET_ADMIN",
+                        service=running.settings.name,
+                        given=given,
+                        wanted=RECEIVE_BUFFER,
+                    )
+
+    def _losses(self) -> dict[str, Counter[str]]:
+        """Return what each service dropped so far, by reason; what the kernel dropped before us is `kernel`."""
+        losses: dict[str, Counter[str]] = {}
+        for name, running in self.services.items():
+            lost = losses[name] = Counter(running.tally.dropped)
+            lost["kernel"] = sum(port.kernel_drops() for _, port in running.ports if isinstance(port, DatagramPort))
+        return losses
 
     def _make(self, settings: config.Service) -> Running:
         limits = settings.limits
@@ -199,7 +228,7 @@ class Echod(Service):
             if listen.datagram:
                 running.ports.append((listen, self._open_datagram(running, listen)))
                 return
-            facade = ListeningReactor(self._reactor, self._host, reuse_port=reuse)
+            facade = ListeningReactor(self._reactor, self._host, reuse_port=reuse, wrap=self._proxied(running))
             listening = listen_stream(facade, listen, running.factory)
         except Exception as problem:
             raise self._bind_error(path, listen, problem) from problem
@@ -211,6 +240,19 @@ class Echod(Service):
         # An installed endpoint plugin may listen only once the reactor runs.
         listening.addCallback(lambda _: [self._failed(failure) for failure in failures])
 
+    def _proxied(self, running: Running) -> Callable[[IProtocolFactory], IProtocolFactory]:
+        """Return what makes a factory read PROXY headers, where the service has them."""
+        mode = running.settings.proxy_protocol
+        if mode == "off":
+            return lambda factory: factory
+        trusted = Permit(running.settings.trusted_proxies)
+        dropped = running.tally.dropped
+
+        def count(reason: str) -> None:
+            dropped[reason] += 1
+
+        return lambda factory: ProxiedFactory(factory, trusted, self._reactor, count, required=mode == "on")
+
     def _open_datagram(self, running: Running, listen: Listen) -> DatagramPort:
         sock, on_close = datagram_socket(listen, self._inherited, reuse_port=running.settings.reuse_port)
         internet = sock.family != socket.AF_UNIX
@@ -219,9 +261,10 @@ class Echod(Service):
         port: DatagramPort
         if answer.reflects and internet and self._batch is not None:
             server = ReflectingServer(answer, running.tally, longest, guard)
-            port = ReflectingPort(sock, server, self._host, self._batch, on_close)
+            port = ReflectingPort(sock, server, self._host, self._batch, on_close, running.tally.dropped)
         else:
-            port = DatagramPort(sock, DatagramServer(answer, running.tally, longest, guard), self._host, on_close)
+            plain = DatagramServer(answer, running.tally, longest, guard)
+            port = DatagramPort(sock, plain, self._host, on_close, running.tally.dropped)
         port.startListening()
         if internet:
             self._own_ports.add(sock.getsockname()[1])

@@ -184,6 +184,15 @@ class Exam:
             return SILENCE_PROOF if self._then is Then.KEEP else None
         return LINGER if self._settled and self._then is Then.KEEP else None
 
+    def asked(self, *, whole: bool) -> None:
+        """
+        Hear that the request leaves, and whether messages have bounds there.
+
+        Where they have none, an empty reply sends nothing, so that silence is right.
+        """
+        if not whole and isinstance(self._reply, Exactly) and not self._reply.expected:
+            self._reply = None
+
     def received(self, data: bytes, *, whole: bool = False) -> Verdict | None:
         """
         Take the next piece of a stream, or a `whole` message where messages have bounds.

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from echod.answers.answer import SILENCE, Answer, Conversation, Path, Peer, Said, World
-from echod.answers.exam import Exam, Then
+from echod.answers.exam import Exactly, Exam, Then
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -114,8 +114,13 @@ class Reply:
         assert request is not None
         found = self.find(request)
         assert found is not None
-        known = {**found[1], "message": request, "service": self.service, "count": b"1"}
-        reply = rule.replies[0].matcher(known) if rule.replies else None
+        # A group hides a variable of its name, as it does in the server.
+        known = {"message": request, "service": self.service, "count": b"1", **found[1]}
+        reply: Matcher | None = None
+        if rule.replies:
+            template = rule.replies[0]
+            certain = template.names <= known.keys()
+            reply = Exactly(template.render(known)) if certain else template.matcher(known)
         then = Then.KEEP if path is Path.DATAGRAM else rule.then
         return Exam(rule.describe(), request, reply, greeting=self._greeting(path), then=then)
 

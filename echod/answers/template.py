@@ -19,7 +19,8 @@ from echod.answers.exam import Match
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-_HOST = rb"[0-9A-Za-z.:%_/@-]*"
+# An address, or the path of a Unix socket, which begins with NUL when it is abstract.
+_HOST = rb"\x00?[^\x00-\x1f\x7f]*"
 
 VARIABLES: Mapping[str, bytes] = {
     "message": rb"",
@@ -31,7 +32,7 @@ VARIABLES: Mapping[str, bytes] = {
     "count": rb"\d+",
     "time": rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z",
     "uuid": rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-    "hostname": rb"[0-9A-Za-z.-]+",
+    "hostname": rb"[0-9A-Za-z_.-]+",
 }
 """Every variable's name, and a pattern of its value for the client; `message` the client knows itself."""
 

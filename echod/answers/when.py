@@ -111,8 +111,9 @@ class Regex:
         options = re2.Options()
         options.log_errors = False
         options.max_mem = _PATTERN_MEMORY
+        # RE2 then reads pattern and message byte by byte. As UTF-8, `.` would not match what is none.
+        options.encoding = re2.Options.Encoding.LATIN1
         try:
-            # Compiled from bytes, RE2 reads pattern and message byte by byte, so that any message can be matched.
             compiled: Any = re2.compile(pattern.encode(), options=options)
         except re2.error as problem:
             reason = problem.args[0]

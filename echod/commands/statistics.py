@@ -90,15 +90,19 @@ class Statistics:
     def as_json(self) -> dict[str, Any]:
         """Return every number, times in milliseconds; those are null when there is none."""
         ordered = sorted(self.round_trips)
-        times = {
-            "min": ordered[0],
-            "median": median(ordered),
-            "p90": percentile(ordered, 90),
-            "p99": percentile(ordered, 99),
-            "max": ordered[-1],
-            "mean": sum(ordered) / len(ordered),
-            "jitter": jitter(self.round_trips),
-        } if ordered else dict.fromkeys(("min", "median", "p90", "p99", "max", "mean", "jitter"))
+        times = (
+            {
+                "min": ordered[0],
+                "median": median(ordered),
+                "p90": percentile(ordered, 90),
+                "p99": percentile(ordered, 99),
+                "max": ordered[-1],
+                "mean": sum(ordered) / len(ordered),
+                "jitter": jitter(self.round_trips),
+            }
+            if ordered
+            else dict.fromkeys(("min", "median", "p90", "p99", "max", "mean", "jitter"))
+        )
         return {
             "sent": self.sent,
             "received": self.received,

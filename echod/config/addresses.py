@@ -22,9 +22,9 @@ class Addresses:
     """
     The listening addresses so far.
 
-    Two of them collide with the same transport (streams or datagrams), port and IP address, where the
-    wildcard of IPv4 is equal to all its addresses, and that of IPv6 to all of both; with the same path of a UNIX socket;
-    and with the same socket of systemd. Port 0 never collides.
+    Two of them collide with the same transport (streams or datagrams), port and IP address, where the wildcard of
+    IPv4 is equal to all its addresses, and that of IPv6 to all of both; with the same path of a UNIX socket; and with
+    the same socket of systemd. Port 0 never collides.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Addresses:
         if wild:
             self._wild.setdefault(family, seen)
         if wild and ip.version == _IPV6:
-            # Unless told otherwise, Linux gives such a socket IPv4 too (ipv6(7), IPV6_V6ONLY), and Twisted leaves it so.
+            # Linux gives such a socket IPv4 too unless told otherwise (ipv6(7), IPV6_V6ONLY); Twisted leaves it so.
             both = (listen.datagram, port, _IPV4)
             clash = clash or self._any.get(both)
             self._any.setdefault(both, seen)

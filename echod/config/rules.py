@@ -133,9 +133,8 @@ class ReplySettings(BaseModel):
     def _check_rules(self) -> "Self":
         """Return the default rule is the last, and there is one way to say what is replied."""
         found: list[tuple[Where, str]] = []
-        if self.reply is not None:
-            if "rules" in self.model_fields_set:
-                found.append((("rules",), "reply and rules are both given: put the reply into the last rule"))
+        if self.reply is not None and "rules" in self.model_fields_set:
+            found.append((("rules",), "reply and rules are both given: put the reply into the last rule"))
         if "rules" in self.model_fields_set and not self.rules:
             found.append((("rules",), "the list is empty: write at least one rule"))
         for index, rule in enumerate(self.rules[:-1]):

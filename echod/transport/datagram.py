@@ -40,6 +40,10 @@ RECEIVE_BUFFER = 4 << 20
 # Linux names that Python's socket module does not have in every version: <linux/in.h>, <linux/in6.h>.
 _IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 _ANCILLARY = 256
+# Linux: <asm-generic/socket.h>; <linux/sock_diag.h> has the nine numbers, the last of which counts drops.
+_SO_RCVBUFFORCE = 33
+_SO_MEMINFO = 55
+_MEMINFO = struct.Struct("9I")
 
 Name = Any
 """A socket name as Python's socket module has it: (host, port), (host, port, flow, scope), or a path."""
@@ -66,7 +70,11 @@ def prepare(sock: socket.socket) -> None:
     sock.setblocking(False)
     if sock.family == socket.AF_UNIX:
         return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    try:
+        # Beyond net.core.rmem_max; needs CAP_NET_ADMIN.
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
@@ -98,7 +106,7 @@ class DatagramPort(FileDescriptor):
     :param protocol: gets the datagrams. What it writes while it is given one leaves from the address that was hit.
     :param reactor: any `IReactorFDSet` and `IReactorTime`.
     :param on_close: called when the socket is closed, to remove what belongs to it.
-    :ivar errors: how often sending or receiving failed, by the name of the error (`EPERM`).
+    :param errors: counts how often sending or receiving failed, by the name of the error (`EPERM`).
     :ivar arrived_at: the local address which the datagram in service hit, or "".
     :ivar unicast: whether that datagram was sent to this host alone.
     """
@@ -109,12 +117,13 @@ class DatagramPort(FileDescriptor):
         protocol: DatagramReceiver,
         reactor: Any,
         on_close: Callable[[], object] | None = None,
+        errors: Counter[str] | None = None,
     ) -> None:
         super().__init__(reactor)
         prepare(sock)
         self.socket = sock
         self.protocol = protocol
-        self.errors: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter() if errors is None else errors
         self.arrived_at = ""
         self.unicast = True
         self._on_close = on_close
@@ -148,6 +157,19 @@ class DatagramPort(FileDescriptor):
         if self.socket.family == socket.AF_INET:
             return address.IPv4Address("UDP", *name)
         return address.IPv6Address("UDP", *name)
+
+    def receive_buffer(self) -> int:
+        """Return the receive buffer in bytes, as the kernel counts it: about twice what payload it holds."""
+        return self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+    def kernel_drops(self) -> int:
+        """
+        Return how many datagrams the kernel dropped for want of room in the receive buffer.
+
+        The same number as SO_RXQ_OVFL gives, without a control message in each datagram.
+        """
+        numbers = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        return int(_MEMINFO.unpack(numbers)[8]) if len(numbers) == _MEMINFO.size else 0
 
     def doRead(self) -> None:
         """Serve what waits. Called by the reactor."""

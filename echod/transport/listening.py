@@ -63,11 +63,20 @@ class ListeningReactor:
     :param reactor: the real one; hosts the listening sockets.
     :param host: hosts the connections: the reactor or a `echod.transport.poller.Poller`.
     :param reuse_port: whether several processes may listen on one port (SO_REUSEPORT of socket(7)).
+    :param wrap: given each factory just before its port is made; returns the one that the port is to have.
     """
 
-    def __init__(self, reactor: Any, host: Any, *, reuse_port: bool = False) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        host: Any,
+        *,
+        reuse_port: bool = False,
+        wrap: Callable[[IProtocolFactory], IProtocolFactory] = lambda factory: factory,
+    ) -> None:
         self._reactor = reactor
         self._host = host
+        self._wrap = wrap
         self._reuse_port = reuse_port
         directlyProvides(self, IReactorTCP, IReactorSSL, IReactorUNIX, IReactorSocket)
 
@@ -129,7 +138,7 @@ class ListeningReactor:
     def _listen(
         self, listener: socket.socket, factory: IProtocolFactory, on_close: Callable[[], object] | None = None
     ) -> StreamPort:
-        port = StreamPort(listener, factory, self._reactor, self._host, on_close)
+        port = StreamPort(listener, self._wrap(factory), self._reactor, self._host, on_close)
         port.startListening()
         return port
 

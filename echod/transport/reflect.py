@@ -14,6 +14,7 @@ from echod.transport.datagram import DatagramPort
 from echod.transport.mmsg import SIZE
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
     from echod.transport.mmsg import Batch
@@ -54,8 +55,9 @@ class ReflectingPort(DatagramPort):
         reactor: Any,
         batch: Batch,
         on_close: Callable[[], object] | None = None,
+        errors: Counter[str] | None = None,
     ) -> None:
-        super().__init__(sock, protocol, reactor, on_close)
+        super().__init__(sock, protocol, reactor, on_close, errors)
         self._batch = batch
         self._family = sock.family
         self._known: set[Any] = set()

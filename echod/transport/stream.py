@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twisted.internet.error import ConnectionDone, ConnectionLost
-    from twisted.internet.interfaces import IProtocol
+    from twisted.internet.interfaces import IAddress, IProtocol
 
 READ_SIZE = 65_536
 """Bytes asked for by one read: what a message can be at most where a stream has no framing."""
@@ -131,6 +131,11 @@ class WriteThrough:
         self._pulled = False
         super().unregisterProducer()  # type: ignore[misc]
 
+    def speak_for(self, peer: IAddress, host: IAddress) -> None:
+        """Give other addresses from now on: those which a proxy says are the client's."""
+        self.getPeer = lambda: peer
+        self.getHost = lambda: host
+
     def unread(self) -> int:
         """Return how many bytes the kernel still holds for us."""
         return unread(self.socket.fileno()) if self.connected else 0
@@ -153,6 +158,8 @@ class WriteThrough:
             self.abortConnection()
 
     abortConnection: Callable[[], None]
+    getPeer: Callable[[], IAddress]
+    getHost: Callable[[], IAddress]
 
 
 class TcpConnection(WriteThrough, tcp.Server):  # type: ignore[misc]

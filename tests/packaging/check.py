@@ -2,8 +2,9 @@
 Install echod in every way that people do, use it, and uninstall it; run by `make packaging`.
 
 All of it happens in a temporary folder, from a copy of the source tree, with the commands run from `/`: nothing is
-found because it happens to lie near. The dependencies are gathered once; each environment then gets a real Twisted
-of its own, since twistd finds its plugins in the folders that Twisted and echod are installed in.
+found because it happens to lie near. The dependencies are installed once; each way begins with a copy of that
+environment, at the same path, so that Twisted is really in it: twistd finds its plugins in the folders that Twisted
+and echod are installed in.
 """
 
 from __future__ import annotations
@@ -131,17 +132,21 @@ def main() -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="echod-packaging-") as temporary:
         work = Path(temporary)
-        tree, wheels = work / "echod", work / "wheels"
+        tree, wheels, environment = work / "echod", work / "wheels", work / "environment"
         shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
         print("Gathering the dependencies and building", flush=True)
         run(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", wheels, tree, "setuptools>=64")
         for own in wheels.glob("echod-*"):
             own.unlink()
+        shutil.rmtree(tree / "build")
         os.environ.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels), PIP_DISABLE_PIP_VERSION_CHECK="1")
-        shutil.rmtree(tree / "build", ignore_errors=True)
         run(sys.executable, "-m", "build", "--outdir", work / "dist", tree)
         (wheel,), (source,) = work.glob("dist/*.whl"), work.glob("dist/*.tar.gz")
+        version = wheel.name.split("-")[1]
         check_archives(tree, wheel, source)
+        venv.create(environment, with_pip=True)
+        run(environment / "bin/python", "-m", "pip", "install", "--quiet", *wheels.iterdir())
+        environment.rename(work / "without-echod")
         ways: dict[str, list[str | Path]] = {
             "wheel": [wheel],
             "sdist": [source],
@@ -150,15 +155,15 @@ def main() -> None:
         }
         for name, what in ways.items():
             print(f"pip install {name}", flush=True)
-            environment = work / "environment"
-            venv.create(environment, with_pip=True, clear=True)
+            shutil.copytree(work / "without-echod", environment, symlinks=True)
             run(environment / "bin/python", "-m", "pip", "install", "--quiet", *what)
-            check_commands(environment / "bin", wheel.name.split("-")[1])
+            check_commands(environment / "bin", version)
             check_serving(environment / "bin")
             if name == "wheel":
                 print("the same, on a read-only file system", flush=True)
-                check_read_only(environment, wheel.name.split("-")[1])
+                check_read_only(environment, version)
             check_uninstall(environment)
+            shutil.rmtree(environment)
     print(f"All ways to install work ({time.monotonic() - began:.0f} s)")
 
 

@@ -1,0 +1,143 @@
+"""
+Connections that come through a load balancer.
+
+Before anything else of a connection is made, its PROXY header is read; then the real protocol is built for the client
+that the header names, and gets what follows. So limits, rules and logs see the client, and TLS begins behind the
+header, as balancers send it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import address
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+
+from echod.guard.sources import packed
+from echod.proxy import HeaderReader, ProxyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolFactory, IReactorTime
+    from twisted.python.failure import Failure
+
+    from echod.guard.sources import Permit
+    from echod.proxy import Header
+
+DEADLINE = 5.0
+"""Seconds in which a required header must be whole."""
+
+AUTO_WAIT = 1.0
+"""Seconds in which an optional one must have begun; a client that waits to be spoken to waits as long."""
+
+
+class ProxiedFactory(Factory):
+    """
+    Reads headers for another factory.
+
+    :param factory: builds the real protocols, for the client's address.
+    :param trusted: who may send a header.
+    :param required: whether every connection must have one; those whom `trusted` does not name are then refused.
+    :param dropped: told the reason when a connection is refused.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        trusted: Permit,
+        clock: IReactorTime,
+        dropped: Callable[[str], object],
+        *,
+        required: bool,
+    ) -> None:
+        self.factory = factory
+        self.trusted = trusted
+        self.clock = clock
+        self.dropped = dropped
+        self.required = required
+
+    def doStart(self) -> None:
+        """Start the real factory. Called by Twisted."""
+        self.factory.doStart()
+
+    def doStop(self) -> None:
+        """Stop the real factory. Called by Twisted."""
+        self.factory.doStop()
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Make what reads the header, or the real protocol where none is expected."""
+        if self.trusted.names(packed(getattr(addr, "host", ""))):
+            return HeaderProtocol(self)
+        if self.required:
+            self.dropped("proxy-untrusted")
+            return None
+        return self.factory.buildProtocol(addr)
+
+
+class HeaderProtocol(Protocol):
+    """Reads one connection's header, and gives the connection over."""
+
+    transport: Any
+
+    def __init__(self, owner: ProxiedFactory) -> None:
+        self._owner = owner
+        self._reader = HeaderReader(required=owner.required)
+        self._call: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """Begin to wait. Called by Twisted."""
+        wait = DEADLINE if self._owner.required else AUTO_WAIT
+        self._call = self._owner.clock.callLater(wait, self._late)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read on. Called by Twisted."""
+        try:
+            found = self._reader.feed(data)
+        except ProxyError:
+            self._refuse()
+            return
+        if found is not None:
+            self._give_over(*found)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - it has not begun
+        """Wait no more. Called by Twisted."""
+        self._stop_waiting()
+
+    def _late(self) -> None:
+        try:
+            found = self._reader.without()
+        except ProxyError:
+            self._refuse()
+            return
+        self._give_over(*found)
+
+    def _give_over(self, header: Header, rest: bytes) -> None:
+        self._stop_waiting()
+        transport = self.transport
+        if header.peer is not None and header.local is not None:
+            transport.speak_for(_address(*header.peer), _address(*header.local))
+        inner = self._owner.factory.buildProtocol(transport.getPeer())
+        if inner is None:
+            transport.abortConnection()
+            return
+        transport.protocol = inner
+        inner.makeConnection(transport)
+        if rest:
+            inner.dataReceived(rest)
+
+    def _refuse(self) -> None:
+        self._stop_waiting()
+        self._owner.dropped("proxy-header")
+        self.transport.abortConnection()
+
+    def _stop_waiting(self) -> None:
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+
+
+def _address(host: str, port: int) -> address.IPv4Address | address.IPv6Address:
+    kind = address.IPv6Address if ":" in host else address.IPv4Address
+    return kind("TCP", host, port)
