@@ -100,7 +100,7 @@ class ServedConnection(Protocol):
         self.tally = owner.tally
         self.active = owner.patience.now
         self._began = self.active
-        self._wire: WriteThrough | None = None
+        self.wire: WriteThrough | None = None
         self.ending: Then | None = None
         self.peer_ended = False
         self.blocked = False
@@ -114,7 +114,7 @@ class ServedConnection(Protocol):
         self._greeted = not self.secure
         wire = self.transport.transport if self.secure else self.transport
         if isinstance(wire, WriteThrough):
-            self._wire = wire
+            self.wire = wire
             wire.on_wait = self._waits
             wire.bufferSize = self.owner.limits.buffer
         self.owner.opened(self)
@@ -150,8 +150,8 @@ class ServedConnection(Protocol):
         """Let go. Called by Twisted."""
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
-        if self._wire is not None:
-            self._wire.on_wait = None
+        if self.wire is not None:
+            self.wire.on_wait = None
         self.patience.forget(self)
         self.owner.closed(self)
 
@@ -181,17 +181,17 @@ class ServedConnection(Protocol):
         # The coarse clock never shows this, so it stays exactly while nothing is heard.
         self._quiet_looks = self._quiet_looks + 1 if self.active == _UNHEARD else 0
         self.active = _UNHEARD
-        waits = self._wire is not None and (self._wire.waiting or self._wire.unread() > 0)
+        waits = self.wire is not None and (self.wire.waiting or self.wire.unread() > 0)
         if not waits and not self.blocked and (urgent or self._quiet_looks >= QUIET_LOOKS):
             self.end(Then.CLOSE)
 
     def look(self, now: float) -> float:
         """Apply the limits. Called by the wheel."""
         limits = self.owner.limits
-        moved_at = 0.0 if self._wire is None else self._wire.moved_at
+        moved_at = 0.0 if self.wire is None else self.wire.moved_at
         if self._stalled_at is not None:
             self._stalled_at = max(self._stalled_at, moved_at)
-            if not (self.blocked if self._wire is None else self._wire.waiting):
+            if not (self.blocked if self.wire is None else self.wire.waiting):
                 self._stalled_at = None
             elif now - self._stalled_at >= limits.stall:
                 return self._cut("stall", now)
@@ -207,7 +207,7 @@ class ServedConnection(Protocol):
         """Too much waits for the peer: read no more from it. Called by the transport."""
         self.blocked = True
         self.transport.pauseProducing()
-        if self._wire is None:
+        if self.wire is None:
             self._waits()
 
     def resumeProducing(self) -> None:
@@ -222,7 +222,7 @@ class ServedConnection(Protocol):
     def _due(self) -> float:
         """Return when the next limit may be reached."""
         limits, now = self.owner.limits, self.patience.now
-        moved_at = 0.0 if self._wire is None else self._wire.moved_at
+        moved_at = 0.0 if self.wire is None else self.wire.moved_at
         times = [now + _HOUR]
         if limits.idle:
             times.append(max(self.active, moved_at) + limits.idle + TICK)
@@ -252,8 +252,8 @@ class ServedConnection(Protocol):
         self.transport.loseConnection()
 
     def _reset(self) -> None:
-        if self._wire is not None:
-            self._wire.reset_when_sent(self.owner.limits.stall or LINGER)
+        if self.wire is not None:
+            self.wire.reset_when_sent(self.owner.limits.stall or LINGER)
         else:
             # A foreign transport cannot tell when its bytes have left.
             self.transport.abortConnection()

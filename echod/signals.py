@@ -44,11 +44,17 @@ class Stopper:
 
 
 def install(service: Echod, reactor: Any) -> None:
-    """Handle SIGTERM and SIGINT once the reactor runs: it sets its own handlers when it starts."""
+    """
+    Handle SIGTERM and SIGINT from now on.
+
+    Who asks before the reactor runs, perhaps because the log says already that we listen, is obeyed when it does.
+    """
     stopper = Stopper(service, reactor)
 
     def take_over() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopper.received)
 
+    take_over()
+    # The reactor sets its own handlers when it starts.
     reactor.callWhenRunning(take_over)

@@ -144,6 +144,18 @@ class StreamServerFactory(Factory):
 class EchoServer(ServedConnection):
     """Sends back what comes; the transport itself holds the peer back while it does not read."""
 
+    def begin(self) -> None:
+        """Let the transport itself send back what comes, where it can."""
+        super().begin()
+        if self.wire is not None and not self.secure:
+            self.wire.reflect(self)
+
+    def end(self, then: Then) -> None:
+        """End our direction; from now on input is dropped."""
+        if self.wire is not None:
+            self.wire.reflect(None)
+        super().end(then)
+
     def dataReceived(self, data: bytes) -> None:
         """Send it back. Called by Twisted."""
         if self.ending is not None:

@@ -83,6 +83,7 @@ def cut(data: st.DataObject, raw: bytes) -> list[bytes]:
 
 
 @every_framing
+@settings(max_examples=40)
 @given(data=st.data())
 def test_what_was_written_is_read(framing: Framing, data: st.DataObject) -> None:
     """Encoding and decoding are inverse: whole, byte by byte, in any pieces, and with the next message begun."""
@@ -98,6 +99,7 @@ def test_what_was_written_is_read(framing: Framing, data: st.DataObject) -> None
 
 
 @every_framing
+@settings(max_examples=40)
 @given(data=st.data())
 def test_pieces_do_not_matter_for_any_bytes(framing: Framing, data: st.DataObject) -> None:
     """Also of what nobody meant as frames: the same messages, and a fault in the same cases, never more than kept."""
@@ -122,6 +124,7 @@ def test_pieces_do_not_matter_for_any_bytes(framing: Framing, data: st.DataObjec
 
 
 @every_framing
+@settings(max_examples=40)
 @given(data=st.data())
 def test_messages_before_a_fault_are_given(framing: Framing, data: st.DataObject) -> None:
     """What was whole before the fault is still to be answered, however the bytes came."""
@@ -280,7 +283,7 @@ RECEIVERS: list[tuple[Framing, Any]] = [
 
 @pytest.mark.parametrize(("framing", "receiver"), RECEIVERS)
 @pytest.mark.parametrize("our_side", ["server", "client"])
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_twisted_talks_with_us(framing: Framing, receiver: Any, our_side: str, data: st.DataObject) -> None:
     """Every message of ours comes through Twisted's receiver and back, whichever of us is the server."""

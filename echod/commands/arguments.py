@@ -1,6 +1,4 @@
-"""
-What the words on the command line mean. Pure; every fault is a `ValueError` whose message is a sentence.
-"""
+"""What the words on the command line mean. Pure; every fault is a `ValueError` whose message is a sentence."""
 
 from __future__ import annotations
 

@@ -6,24 +6,20 @@ Nothing is opened but files.
 
 from __future__ import annotations
 
-import os
-import random
-import time
-import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from echod.answers.answer import World
+from echod.commands import status
 from echod.commands.addresses import written_listen
+from echod.commands.configuration import answers, read
 from echod.commands.notes import notes
-from echod.config import Config, ConfigError, load
+from echod.config import ConfigError
 from echod.endpoints import endpoint_problems
+from echod.tap import world
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-EX_CONFIG = 78
-STANDARD_INPUT = Path("/dev/stdin")
+    from echod.config import Config
 
 
 def check(file: str | None, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -34,9 +30,17 @@ def check(file: str | None, environ: Mapping[str, str], out: TextIO, err: TextIO
     """
     try:
         config = read(file, environ)
+        problems = endpoint_problems(config)
+        try:
+            made = answers(config, world())
+        except ConfigError as error:
+            problems += error.problems
     except ConfigError as error:
         err.write(f"{error}\n")
-        return EX_CONFIG
+        return status.CONFIG
+    if problems:
+        err.write(f"{ConfigError(problems)}\n")
+        return status.CONFIG
     rows = [
         (service.name, service.protocol, written_listen(listen))
         for service in config.services.values()
@@ -46,47 +50,18 @@ def check(file: str | None, environ: Mapping[str, str], out: TextIO, err: TextIO
         _draw(rows, out)
     else:
         out.writelines(f"{line}\n" for line in aligned(rows))
-    here = World(time.time, lambda: str(uuid.uuid4()), random.random)
-    out.writelines(f"note: {note}\n" for note in notes(config, here))
+    out.writelines(f"note: {note}\n" for note in notes(config, made))
     out.write(f"{config.files[0]} is right: {_counted(config)}\n")
-    return 0
+    return status.RIGHT
 
 
-def read(file: str | None, environ: Mapping[str, str]) -> Config:
-    """
-    Read a file with all that Twisted must say to it.
-
-    :raises ConfigError: with every problem.
-    """
-    config = load(file_path(file), environ)
-    problems = endpoint_problems(config)
-    if file == "-":
-        problems += [
-            config.problem(
-                f"include[{index}]", "standard input is in no directory: name the file, or write a whole path"
-            )
-            for index, pattern in enumerate(config.top.include)
-            if not os.path.isabs(pattern)
-        ]
-    if problems:
-        raise ConfigError(problems)
-    return config
-
-
-def file_path(file: str | None) -> Path | None:
-    """Return what `echod.config.load` takes for the FILE of a command line."""
-    if file is None:
-        return None
-    return STANDARD_INPUT if file == "-" else Path(file)
-
-
-def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return the rows as lines, their columns two spaces apart and beginning at the same place."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _draw(rows: list[tuple[str, ...]], out: TextIO) -> None:
+def _draw(rows: Sequence[tuple[str, ...]], out: TextIO) -> None:
     from rich import box  # noqa: PLC0415 - only a terminal needs it
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -102,6 +77,13 @@ def _draw(rows: list[tuple[str, ...]], out: TextIO) -> None:
 
 
 def _counted(config: Config) -> str:
-    services = len(config.services)
-    listens = sum(len(service.listen) for service in config.services.values())
-    return f"{services} service{'' if services == 1 else 's'} on {listens} address{'' if listens == 1 else 'es'}"
+    return f"{_number(len(config.services), 'service')} on {_number(_listens(config), 'address')}"
+
+
+def _listens(config: Config) -> int:
+    return sum(len(service.listen) for service in config.services.values())
+
+
+def _number(count: int, what: str) -> str:
+    plural = "es" if what.endswith("s") else "s"
+    return f"{count} {what}{'' if count == 1 else plural}"

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from echod.answers.choose import answer_for
 from echod.answers.reply import Reply
-from echod.config import ReplyService
 from echod.config.listen import address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from echod.answers.answer import World
+    from echod.answers.answer import Answer
     from echod.config import Config, Listen, Service
 
 _IP_KINDS = frozenset({"tcp", "tcp6", "ssl", "udp", "udp6"})
 
 
-def notes(config: Config, world: World) -> list[str]:
-    """Return the notes, in the order of the services, each beginning with the setting that it is about."""
-    return [note for service in config.services.values() for note in _of_service(service, world)]
+def notes(config: Config, answers: Mapping[str, Answer]) -> list[str]:
+    """
+    Return the notes, in the order of the services, each beginning with the setting that it is about.
+
+    :param answers: of the services, by their names.
+    """
+    return [note for service in config.services.values() for note in _of_service(service, answers[service.name])]
 
 
-def _of_service(service: Service, world: World) -> Iterator[str]:
+def _of_service(service: Service, answer: Answer) -> Iterator[str]:
     where = f"services.{service.name}"
     for listen in service.listen:
         yield from (f"{where}.listen: {listen.text} {note}" for note in _of_listen(listen, service))
-    # Only this protocol has rules; making another answer might run a module that the file names.
-    if isinstance(service, ReplyService):
-        answer = answer_for(service, world)
-        assert isinstance(answer, Reply)
+    if isinstance(answer, Reply):
         for rule in answer.unproven():
             index = answer.rules.index(rule)
             yield (

@@ -15,6 +15,9 @@ RUN_BYTES = 8
 MOST_MESSAGES = 256**NUMBER_BYTES - 1
 """Numbers that there are."""
 
+MOST_DATAGRAM = 65_507
+"""Bytes of the longest UDP datagram over IPv4 (65,535 less the headers of IP and UDP)."""
+
 _PATTERN = bytes(range(256))
 
 

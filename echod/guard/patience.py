@@ -10,11 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from twisted.logger import Logger
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 TICK = 0.25
 """Seconds between two beats of the coarse clock: limits act so much late at most."""
+
+_AFTER_FAILURE = 60.0
+"""Seconds after which something whose look failed is looked at again."""
 
 _IN_SERVICE, _FORGOTTEN = 0, -1
 
@@ -36,6 +41,8 @@ class Patience:
     :param clock: gives the time in seconds, and calls later; only while something is watched.
     :ivar now: the coarse time: the last beat's.
     """
+
+    _log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -89,7 +96,10 @@ class Patience:
         self.now = self._clock.seconds()
         # int(t / TICK): the beats that are wholly past.
         past = self._beat(self.now) - 1
-        for beat in range(self._last + 1, past + 1) if past - self._last < len(self._looks) else sorted(self._looks):
+        first = self._last + 1
+        # Set before the looks: what they ask for at once must not be put among the beats that this turn leaves behind.
+        self._last = past
+        for beat in range(first, past + 1) if past - first + 1 < len(self._looks) else sorted(self._looks):
             if beat > past:
                 break
             for watched in self._looks.pop(beat, ()):
@@ -97,9 +107,12 @@ class Patience:
                 if watched.beat == beat:
                     watched.beat = _IN_SERVICE
                     self._look(watched)
-        self._last = past
 
     def _look(self, watched: Watched) -> None:
-        until = watched.look(self.now)
+        try:
+            until = watched.look(self.now)
+        except Exception:  # noqa: BLE001 - one connection's fault must not leave the others without limits
+            self._log.failure("a limit could not be applied")
+            until = self.now + _AFTER_FAILURE
         if watched.beat == _IN_SERVICE:
             self._put(watched, until)

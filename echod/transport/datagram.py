@@ -221,7 +221,9 @@ class DatagramPort(FileDescriptor):
         code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             self._failed(OSError(code, os.strerror(code)))
-        self.startReading()
+        # Whoever was told of a refusal may have closed this.
+        if self.connected:
+            self.startReading()
 
     def _failed(self, problem: OSError) -> None:
         self.errors[errno.errorcode.get(problem.errno or 0, str(problem.errno))] += 1

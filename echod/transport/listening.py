@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,7 @@ class ListeningReactor:
         wantPID: bool = False,
     ) -> StreamPort:
         """Listen on a Unix stream socket. A lock beside it (`wantPID`) tells a live socket from a left-over one."""
-        release = _claim(address) if wantPID else None
+        release = _claim(address, self._reactor) if wantPID else None
         try:
             listener = unix_socket(socket.SOCK_STREAM, address, mode)
             listener.listen(BACKLOG if backlog == _TWISTED_BACKLOG else backlog)
@@ -243,18 +244,49 @@ def _abandoned(kind: socket.SocketKind, path: str) -> bool:
     return False
 
 
-def _claim(path: str) -> Callable[[], object]:
+def _claim(path: str, reactor: Any) -> Callable[[], object]:
     """Take the lock beside a Unix socket, as Twisted's `lockfile=1` does, and return what releases it."""
     lock = FilesystemLock(path + ".lock")
     if not lock.lock():
         raise CannotListenError(None, path, OSError(f"{path}.lock is held by a running process"))
-    unlock: Callable[[], object] = lock.unlock
-    return unlock
+    reactor.callWhenRunning(_renew, lock)
+
+    def release() -> None:
+        # Not `lock.unlock`: it refuses when the lock names another process, such as the one which bound for us.
+        lock.locked = False
+        _unlink(lock.name)
+
+    return release
+
+
+def _renew(lock: FilesystemLock) -> None:
+    """
+    Let a lock name this process, which need not be the one that took it: twistd forks after everything is bound.
+
+    Twisted programs take over a socket whose lock names a process that has ended.
+    """
+    pid = str(os.getpid())
+    # Whoever gave up the right to change the directory leaves the lock as it is.
+    with suppress(OSError):
+        if lock.locked and str(Path(lock.name).readlink()) != pid:
+            own = Path(f"{lock.name}.{pid}")
+            own.symlink_to(pid)
+            own.replace(lock.name)
 
 
 def _remove(path: str, release: Callable[[], object] | None) -> None:
     """Remove a Unix socket's file and its lock when the socket is closed."""
     if not path.startswith("\0"):
-        Path(path).unlink(missing_ok=True)
+        _unlink(path)
     if release is not None:
         release()
+
+
+def _unlink(path: str) -> None:
+    """
+    Remove a file of ours, if it is there and we may.
+
+    Ports are closed while the daemon stops, where an error would end the stop before everything is answered.
+    """
+    with suppress(OSError):
+        Path(path).unlink()

@@ -31,8 +31,13 @@ _BROKEN = select.EPOLLHUP | select.EPOLLERR
 _BATCH = 256
 """Events taken from the kernel at once."""
 
-_ROUNDS = 4
-"""Full batches served before the reactor gets its turn: bounds how long timers and signals wait."""
+_ROUNDS = 16
+"""
+Times that the kernel is asked again before the reactor gets its turn.
+
+While some are served others become ready, and to ask for them costs a tenth of a turn. The bound is for timers and
+signals, which wait meanwhile.
+"""
 
 
 @implementer(IReadDescriptor, IReactorFDSet)
@@ -86,7 +91,7 @@ class Poller:
                         self._disconnect(target, why, reading=True)
                 else:
                     self._serve(descriptor, target, event)
-            if len(ready) < _BATCH:
+            if not ready:
                 return
 
     def connectionLost(self, reason: Failure) -> None:

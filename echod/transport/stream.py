@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import struct
 import termios
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet import tcp, unix
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
@@ -41,6 +41,31 @@ def unread(descriptor: int) -> int:
     return int(count)
 
 
+_BUFFER = memoryview(bytearray(READ_SIZE))
+"""Where reflected bytes are while they are in Python: between two system calls only, so all connections share it."""
+
+
+class CoarseClock(Protocol):
+    """Gives a time that is moved on now and then."""
+
+    now: float
+
+
+class Counts(Protocol):
+    """What is counted of a reflected stream."""
+
+    received_bytes: int
+    messages_received: int
+
+
+class Reflected(Protocol):
+    """What is kept up to date while a connection reflects; `active` is when it last read, by the clock `patience`."""
+
+    active: float
+    patience: CoarseClock
+    tally: Counts
+
+
 class WriteThrough:
     """
     Mixed into Twisted's server connections.
@@ -59,9 +84,12 @@ class WriteThrough:
     moved_at = 0.0
     on_wait: Callable[[], object] | None = None
     _pulled = False
+    _reflected: Reflected | None = None
 
     def doRead(self) -> ConnectionDone | ConnectionLost | None:
         """Read once and pass it on; the poller asks again when there is more."""
+        if self._reflected is not None:
+            return self._reflect(self._reflected)
         try:
             data = self.socket.recv(READ_SIZE)
         except BlockingIOError:
@@ -71,6 +99,39 @@ class WriteThrough:
         if not data:
             return CONNECTION_DONE
         self.protocol.dataReceived(data)
+        return None
+
+    def reflect(self, reflected: Reflected | None) -> None:
+        """
+        Send everything back from now on, without passing it to the protocol; None ends that.
+
+        The fast path of an echo: what is read into one buffer is sent from there, and no object is made of it.
+        """
+        self._reflected = reflected
+
+    def _reflect(self, reflected: Reflected) -> ConnectionDone | ConnectionLost | None:
+        try:
+            size = self.socket.recv_into(_BUFFER)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not size:
+            return CONNECTION_DONE
+        reflected.active = reflected.patience.now
+        tally = reflected.tally
+        tally.received_bytes += size
+        tally.messages_received += 1
+        sent = 0
+        if not self.waiting:
+            try:
+                sent = self.socket.send(_BUFFER[:size])
+            except OSError:
+                # As in `write`.
+                sent = 0
+            if sent == size:
+                return None
+        super().write(bytes(_BUFFER[sent:size]))  # type: ignore[misc]
         return None
 
     def write(self, data: bytes) -> None:

@@ -54,15 +54,25 @@ def exchange(kind: socket.SocketKind) -> bytes:
         return client.recv(64)
 
 
-def check_serving(scripts: Path, *before: str) -> None:
-    """Start the daemon with its embedded default, talk to it, and stop it."""
+def port_is_free() -> bool:
+    """Tell whether the tutorial's address can be had, over TCP and UDP."""
     with closing(socket.socket()) as tcp, closing(socket.socket(type=socket.SOCK_DGRAM)) as udp:
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             tcp.bind(TUTORIAL)
             udp.bind(TUTORIAL)
         except OSError:
+            return False
+        return True
+
+
+def check_serving(scripts: Path, *before: str) -> None:
+    """Start the daemon with its embedded default, talk to it, and stop it."""
+    patience = time.monotonic() + 30
+    while not port_is_free():
+        if time.monotonic() > patience:
             sys.exit(f"  FAILED: something else uses port {TUTORIAL[1]}; is `make run` running?")
+        time.sleep(0.5)
     with tempfile.TemporaryFile("w+") as log:
         command = [*before, str(scripts / "twistd"), "-n", "--pidfile=", "echod"]
         daemon = subprocess.Popen(command, cwd="/", stdout=log, stderr=log)

@@ -30,8 +30,9 @@ class Failed(NamedTuple):
     @property
     def line(self) -> str:
         """The one line that says why; twistd's own log lines around it begin with the time."""
-        (line,) = [line for line in self.output.splitlines() if "#info]" not in line]
-        return line
+        lines = [line for line in self.output.splitlines() if "#info]" not in line]
+        assert len(lines) == 1, f"it wrote more, or less, than one line:\n{self.output}"
+        return lines[0]
 
 
 def start_that_fails(folder: Path, config: str, *, background: bool = False) -> Failed:
@@ -69,6 +70,7 @@ class Background:
         self._command = [script("twistd"), *own, "echod", "--config", str(file)]
         self._folder = folder
         self.pid = 0
+        self._process = -1
 
     def __enter__(self) -> Self:
         subprocess.run(
@@ -80,13 +82,17 @@ class Background:
             check=True,
         )
         self.pid = int(self.pid_file.read_text(encoding="ascii"))
+        # Its parent is gone, so only such a descriptor tells of its end (pidfd_open(2)).
+        self._process = os.pidfd_open(self.pid)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Not by its number, which may be another's by now.
         with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        os.close(self._process)
         if kind is not None:
             print(self.log)
 
@@ -97,11 +103,10 @@ class Background:
 
     def stop(self) -> None:
         """Stop it, and wait until its process has ended."""
-        # Its parent is gone, so only such a descriptor tells of its end (pidfd_open(2)).
-        process = os.pidfd_open(self.pid)
-        try:
-            os.kill(self.pid, signal.SIGTERM)
-            ended, _, _ = select.select([process], [], [], LIMIT)
-            assert ended, f"it has not ended within {LIMIT:g} s\n{self.log}"
-        finally:
-            os.close(process)
+        os.kill(self.pid, signal.SIGTERM)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until its process has ended."""
+        ended, _, _ = select.select([self._process], [], [], LIMIT)
+        assert ended, f"it has not ended within {LIMIT:g} s\n{self.log}"

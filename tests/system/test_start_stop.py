@@ -26,8 +26,7 @@ colour: green
 
 BAD_PLACES = [
     "echod.yaml:2:17: services.one.listen: ",
-    "echod.yaml:3:40: services.two.protocol: ",
-    "echod.yaml:4:3: services.three: ",
+    "echod.yaml:3:39: services.two.protocol: ",
     "echod.yaml:4:48: services.three.replay: ",
     "echod.yaml:5:1: colour: ",
 ]
@@ -58,7 +57,8 @@ def left(folder: Path) -> set[str]:
 def check_bind_failure(failed: Failed, place: str, listen: str) -> None:
     """Fail unless a start failed soon, with the status and the line which a missing address must have."""
     assert failed.status == 71, failed.output
-    assert f"echod.yaml:{place} cannot listen on {listen}: " in failed.line
+    # The path of a single address may be written as the first of a list.
+    assert f"echod.yaml:{place}: cannot listen on {listen}: " in failed.line.replace("[0]", "")
     assert "Traceback" not in failed.output
     assert failed.seconds < 3
 
@@ -69,19 +69,20 @@ def test_a_wrong_file(tmp_path: Path, background: bool) -> None:
     failed = start_that_fails(tmp_path, BAD, background=background)
     assert failed.status == 78, failed.output
     lines = [line for line in failed.output.splitlines() if "#info]" not in line]
-    assert [line.startswith(f"{tmp_path}/{place}") for line, place in zip(lines, BAD_PLACES, strict=True)] == [
-        True
-    ] * 5, failed.output
+    places = [f"{tmp_path}/{place}" for place in BAD_PLACES]
+    assert [line[: len(place)] for line, place in zip(lines, places, strict=False)] == places
+    assert len(lines) == len(places), failed.output
     assert left(tmp_path) <= {"echod.log"}
 
 
 @forms
 def test_a_file_that_is_absent(tmp_path: Path, background: bool) -> None:
     """A file that cannot be read is a wrong file."""
-    config = f"include: ['{tmp_path}/absent.yaml']\n{ECHO}"
+    config = f"include: [absent.yaml]\n{ECHO}"
     failed = start_that_fails(tmp_path, config, background=background)
     assert failed.status == 78, failed.output
-    assert "absent.yaml" in failed.line
+    assert failed.line.startswith(f"{tmp_path}/echod.yaml:1:11: include[0]: ")
+    assert "cannot be read: No such file or directory" in failed.line
     assert left(tmp_path) <= {"echod.log"}
 
 
@@ -103,7 +104,7 @@ services:
   second: {{listen: "{taken}", protocol: echo}}
 """
         failed = start_that_fails(tmp_path, config, background=background)
-    check_bind_failure(failed, "5:20: services.second.listen:", taken)
+    check_bind_failure(failed, "5:20: services.second.listen", taken)
     bindable(other)
     # Neither a pidfile, which would block the next start, nor a socket's file.
     assert left(tmp_path) <= {"echod.log"}
@@ -115,7 +116,7 @@ def test_an_address_that_is_not_here(tmp_path: Path, listen: str, background: bo
     """The address of another machine ends the start too."""
     config = f"services: {{echo: {{listen: '{listen}', protocol: echo}}}}"
     failed = start_that_fails(tmp_path, config, background=background)
-    check_bind_failure(failed, "1:27: services.echo.listen:", listen)
+    check_bind_failure(failed, "1:27: services.echo.listen", listen)
     assert "no interface of this machine has that address" in failed.line
     assert left(tmp_path) <= {"echod.log"}
 

@@ -1,0 +1,384 @@
+"""The poller: what happens to many descriptors in one batch, and that nothing in it can end it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.error import ConnectionDone
+from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import Clock, deferLater
+from twisted.python.failure import Failure
+
+from echod.transport import poller as poller_module
+from echod.transport.poller import Poller
+from echod.transport.stream import UnixConnection
+
+in_reactor: Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., Any]] = pytest_twisted.ensureDeferred
+
+
+class Host(Clock):
+    """A reactor that only notes which readers it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: list[Any] = []
+
+    def addReader(self, reader: Any) -> None:
+        """Note it."""
+        self.readers.append(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        """Forget it."""
+        self.readers.remove(reader)
+
+
+class End(FileDescriptor):
+    """One end of a socket pair; `on_read` and `on_write` do what a test wants, `lost` notes how it ended."""
+
+    def __init__(self, reactor: Any, sock: socket.socket) -> None:
+        super().__init__(reactor)
+        self.sock = sock
+        self.connected = True
+        self.events: list[str] = []
+        self.on_read: Callable[[], object] = lambda: None
+        self.on_write: Callable[[], object] = lambda: None
+
+    def fileno(self) -> int:
+        """Return the descriptor, or -1."""
+        return self.sock.fileno()
+
+    def doRead(self) -> Any:
+        """Read everything there is, then do what the test wants."""
+        self.events.append("read")
+        try:
+            data = self.sock.recv(65_536)
+        except BlockingIOError:
+            self.events[-1] = "spurious"
+            return None
+        return self.on_read() if data else CONNECTION_DONE
+
+    def doWrite(self) -> Any:
+        """Do what the test wants."""
+        self.events.append("write")
+        return self.on_write()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Note why, and close."""
+        super().connectionLost(reason)
+        self.events.append(type(reason.value).__name__)
+        self.sock.close()
+
+
+@pytest.fixture(name="pair")
+def pair_maker() -> Iterator[Callable[..., tuple[socket.socket, socket.socket]]]:
+    """Make socket pairs that do not block, and close them at the end."""
+    made: list[socket.socket] = []
+
+    def pair() -> tuple[socket.socket, socket.socket]:
+        both = socket.socketpair()
+        for each in both:
+            each.setblocking(False)
+        made.extend(both)
+        return both
+
+    yield pair
+    for each in made:
+        each.close()
+
+
+Pair = Callable[[], tuple[socket.socket, socket.socket]]
+
+
+def test_hosted_only_while_something_is_watched(pair: Pair) -> None:
+    """The epoll exists, and the reactor knows it, from the first watched descriptor to the last."""
+    host = Host()
+    poller = Poller(host)
+    assert poller.fileno() == -1
+    ends = [End(poller, pair()[0]) for _ in range(2)]
+    for end in ends:
+        end.startReading()
+        end.startReading()
+    assert host.readers == [poller]
+    descriptor = poller.fileno()
+    os.fstat(descriptor)
+
+    ends[0].startWriting()
+    assert (poller.getReaders(), poller.getWriters()) == (ends, ends[:1])
+    ends[0].stopReading()
+    ends[1].stopReading()
+    assert host.readers == [poller]
+    ends[0].stopWriting()
+    assert host.readers == []
+    assert poller.fileno() == -1
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+    ends[0].startReading()
+    assert host.readers == [poller]
+    assert poller.removeAll() == [ends[0]]
+    assert host.readers == []
+
+
+def test_reads_and_writes_are_told_once_each(pair: Pair) -> None:
+    """Only what is ready is told, reading before writing, and only what it asked for."""
+    poller = Poller(Host())
+    (a, peer), (b, _), (c, other) = pair(), pair(), pair()
+    reader, idle, both = End(poller, a), End(poller, b), End(poller, c)
+    reader.startReading()
+    idle.startReading()
+    both.startReading()
+    both.startWriting()
+    peer.send(b"x")
+    other.send(b"x")
+    poller.doRead()
+    assert (reader.events, idle.events, both.events) == (["read"], [], ["read", "write"])
+
+    both.stopReading()
+    other.send(b"x")
+    poller.doRead()
+    assert both.events == ["read", "write", "write"]
+    poller.removeAll()
+
+
+def test_a_reader_that_closes_is_not_told_to_write(pair: Pair) -> None:
+    """What ended while it was read gets nothing more of the same event."""
+    poller = Poller(Host())
+    a, peer = pair()
+    end = End(poller, a)
+    end.startReading()
+    end.startWriting()
+    end.on_read = lambda: end.connectionLost(Failure(CONNECTION_DONE))
+    peer.send(b"x")
+    poller.doRead()
+    assert end.events == ["read", "ConnectionDone"]
+
+
+def test_peers_that_vanish_in_one_batch(pair: Pair) -> None:
+    """Hundreds of ends in a moment: each is told exactly once, and nothing is left watched."""
+    host = Host()
+    poller = Poller(host)
+    ends = []
+    for _ in range(300):
+        ours, theirs = pair()
+        ends.append(End(poller, ours))
+        ends[-1].startReading()
+        theirs.close()
+    poller.doRead()
+    assert all(end.events == ["read", "ConnectionDone"] for end in ends)
+    assert host.readers == []
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_reset_of_a_tcp_peer(paused: bool) -> None:
+    """A reset is told also to who does not read at the moment, and never in a busy loop."""
+    poller = Poller(Host())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = socket.create_connection(listener.getsockname())
+        ours = listener.accept()[0]
+    end = End(poller, ours)
+    end.startReading()
+    if paused:
+        end.startWriting()
+        end.stopReading()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+    end.on_write = lambda: None
+    if paused:
+        poller.doRead()
+        assert end.events == ["ConnectionLost"]
+    else:
+        with pytest.raises(ConnectionResetError):
+            end.doRead()
+        ours.close()
+        poller._masks.clear()
+        poller._targets.clear()
+        assert poller._epoll is not None
+        poller._epoll.close()
+    assert ours.fileno() == -1
+
+
+def test_one_of_a_batch_closes_another(pair: Pair) -> None:
+    """What was closed by someone before it in the batch is not served any more."""
+    poller = Poller(Host())
+    pairs = [pair() for _ in range(2)]
+    ends = [End(poller, ours) for ours, _ in pairs]
+    for end, other in zip(ends, reversed(ends), strict=True):
+        end.startReading()
+        end.on_read = lambda other=other: other.connectionLost(Failure(CONNECTION_DONE))  # type: ignore[misc]
+    for _, peer in pairs:
+        peer.send(b"x")
+    poller.doRead()
+    assert sorted(end.events for end in ends) == [["ConnectionDone"], ["read"]]
+    poller.removeAll()
+
+
+@pytest.mark.parametrize("stale", ["readable", "hung up"])
+def test_a_descriptor_that_is_used_again_in_one_batch(pair: Pair, stale: str) -> None:
+    """An event of a closed socket must not hurt the new one which got its number."""
+    poller = Poller(Host())
+    (a, peer), (b, other) = pair(), pair()
+    first, second = End(poller, a), End(poller, b)
+    first.startReading()
+    second.startReading()
+    if stale == "hung up":
+        second.startWriting()
+        second.stopReading()
+    newcomers: list[End] = []
+
+    def replace() -> None:
+        descriptor = second.fileno()
+        second.connectionLost(Failure(CONNECTION_DONE))
+        ours, theirs = pair()
+        # Whatever number it got, let it have the one that was just closed.
+        os.dup2(ours.fileno(), descriptor)
+        ours.close()
+        newcomer = End(poller, socket.socket(fileno=descriptor))
+        newcomer.startReading()
+        newcomers.append(newcomer)
+        kept.append(theirs)
+
+    kept: list[socket.socket] = []
+    first.on_read = replace
+    peer.send(b"x")
+    if stale == "hung up":
+        other.close()
+    else:
+        other.send(b"x")
+    epoll = poller._epoll
+    assert epoll is not None
+    batch = epoll.poll(0, 9)
+    assert len(batch) == 2
+
+    class InOrder:
+        """Gives the two events with the one of the replacing end first."""
+
+        def poll(self, *_: object) -> list[tuple[int, int]]:
+            """Give them once."""
+            events = sorted(batch, key=lambda event: event[0] != a.fileno())
+            poller._epoll = epoll
+            return events
+
+    poller._epoll = InOrder()  # type: ignore[assignment]
+    poller._change_on = None  # type: ignore[attr-defined]
+    poller._epoll.register = epoll.register  # type: ignore[method-assign,union-attr]
+    poller._epoll.unregister = epoll.unregister  # type: ignore[method-assign,union-attr]
+    poller.doRead()
+
+    (newcomer,) = newcomers
+    assert newcomer.events in ([], ["spurious"])
+    kept[0].send(b"y")
+    poller.doRead()
+    assert newcomer.events[-1] == "read"
+    poller.removeAll()
+    newcomer.sock.close()
+
+
+def test_one_turn_is_bounded(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Descriptors that are always ready cannot keep the reactor from its timers and signals."""
+    monkeypatch.setattr(poller_module, "_BATCH", 4)
+    poller = Poller(Host())
+    ends = [End(poller, pair()[0]) for _ in range(6)]
+    for end in ends:
+        end.startWriting()
+    poller.doRead()
+    assert sum(len(end.events) for end in ends) == poller_module._ROUNDS * 4
+    assert all(end.events for end in ends)
+    poller.removeAll()
+
+
+@pytest.mark.parametrize("where", ["read", "write", "lost", "read lost"])
+def test_an_exception_costs_one_connection(pair: Pair, where: str, logged_failures: list[Failure]) -> None:
+    """Whatever a protocol raises, wherever: it is logged once, its connection ends, and the batch goes on."""
+    host = Host()
+    poller = Poller(host)
+    pairs = [pair() for _ in range(5)]
+    ends = [End(poller, ours) for ours, _ in pairs]
+    bad = ends[2]
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError(where)
+
+    for end, (_, peer) in zip(ends, pairs, strict=True):
+        end.startReading()
+        peer.send(b"x")
+    if where == "read":
+        bad.on_read = fail
+    elif where == "write":
+        bad.startWriting()
+        bad.on_write = fail
+    else:
+        bad.on_read = lambda: CONNECTION_DONE
+        setattr(bad, "connectionLost" if where == "lost" else "readConnectionLost", fail)
+    poller.doRead()
+
+    assert [end.events for end in ends if end is not bad] == [["read"]] * 4
+    assert [failure.type for failure in logged_failures] == [ZeroDivisionError]
+    logged_failures.clear()
+    assert bad not in poller.getReaders()
+    assert host.readers == [poller]
+    for _, peer in pairs:
+        peer.send(b"y")
+    poller.doRead()
+    assert [end.events for end in ends if end is not bad] == [["read", "read"]] * 4
+    poller.removeAll()
+
+
+class Echo(Protocol):
+    """Echoes; fails at what it is told to fail at."""
+
+    lost = False
+
+    def dataReceived(self, data: bytes) -> None:
+        """Echo, or fail."""
+        if data == b"fail":
+            raise ZeroDivisionError
+        assert self.transport is not None
+        self.transport.write(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Note it, and fail."""
+        self.lost = True
+        if not reason.check(ConnectionDone):
+            raise ZeroDivisionError
+
+
+@in_reactor
+async def test_hosted_in_the_reactor(pair: Pair, logged_failures: list[Failure]) -> None:
+    """In the real reactor too, one connection that fails in two ways leaves the others echoing."""
+    from twisted.internet import reactor
+
+    poller = Poller(reactor)
+    assert poller.seconds() == pytest.approx(reactor.seconds(), abs=0.5)  # type: ignore[attr-defined]
+    pairs = [pair() for _ in range(3)]
+    protocols = []
+    for ours, _ in pairs:
+        protocol = Echo()
+        server: Any = None
+        protocol.makeConnection(UnixConnection(ours, protocol, "", server, 0, poller))  # type: ignore[arg-type]
+        protocols.append(protocol)
+    for _, peer in pairs[:2]:
+        peer.send(b"hello")
+    pairs[2][1].send(b"fail")
+    await deferLater(reactor, 0.05)  # type: ignore[arg-type]
+
+    assert [peer.recv(99) for _, peer in pairs] == [b"hello", b"hello", b""]
+    assert [protocol.lost for protocol in protocols] == [False, False, True]
+    assert [failure.type for failure in logged_failures] == [ZeroDivisionError, ZeroDivisionError]
+    logged_failures.clear()
+    for _, peer in pairs[:2]:
+        peer.send(b"again")
+    await deferLater(reactor, 0.05)  # type: ignore[arg-type]
+    assert [peer.recv(99) for _, peer in pairs[:2]] == [b"again", b"again"]
+    for _, peer in pairs:
+        peer.close()
+    await deferLater(reactor, 0.05)  # type: ignore[arg-type]
+    assert all(protocol.lost for protocol in protocols)
+    assert poller.fileno() == -1
