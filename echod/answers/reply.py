@@ -92,7 +92,7 @@ class Reply:
         return [rule for rule in self.rules if not self._reaches(rule)]
 
     def exams(self, path: Path) -> Sequence[Exam]:
-        """Prove each rule by a request of its own, every reply of its list in turn being the first of a new peer."""
+        """Prove each rule by a request of its own and the first reply to it; each exam is a new peer."""
         exams = [self._exam(rule, path) for rule in self.rules if self._reaches(rule)]
         if not exams:
             return [Exam("greeting", None, None, greeting=self._greeting(path))]

@@ -55,6 +55,7 @@ class Poller:
         self._epoll: select.epoll | None = None
         self._masks: dict[int, int] = {}
         self._targets: dict[int, Any] = {}
+        self._fresh: set[int] = set()
         self.seconds: Callable[[], float] = reactor.seconds
 
     def callLater(self, delay: float, function: Callable[..., object], *args: Any, **kwargs: Any) -> IDelayedCall:
@@ -76,6 +77,7 @@ class Poller:
             epoll = self._epoll
             if epoll is None:
                 return
+            self._fresh.clear()
             ready = epoll.poll(0, _BATCH)
             targets = self._targets
             for descriptor, event in ready:
@@ -151,11 +153,15 @@ class Poller:
             self._epoll.modify(descriptor, after)
         else:
             self._epoll.register(descriptor, after)
+            self._fresh.add(descriptor)
         self._masks[descriptor] = after
         self._targets[descriptor] = target
 
     def _serve(self, descriptor: int, target: Any, event: int) -> None:
         """Serve an event other than a plain read, in the order that Twisted's reactors keep."""
+        if descriptor in self._fresh:
+            # The event may be that of a socket which had this number before, in the same batch.
+            return
         why: BaseException | int | None = None
         reading = False
         if event & _BROKEN and not event & _IN:
@@ -183,8 +189,11 @@ class Poller:
         """End one direction or the whole, as Twisted's reactors do."""
         self.removeReader(target)
         reason = Failure(why) if isinstance(why, BaseException) else Failure(CONNECTION_LOST)
-        if reading and reason.check(ConnectionDone):
-            target.readConnectionLost(reason)
-            return
-        self.removeWriter(target)
-        target.connectionLost(reason)
+        try:
+            if reading and reason.check(ConnectionDone):
+                target.readConnectionLost(reason)
+                return
+            self.removeWriter(target)
+            target.connectionLost(reason)
+        except Exception as problem:  # noqa: BLE001 - out of doRead, it would make the reactor remove the poller
+            self._failed(problem)
