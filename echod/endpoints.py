@@ -84,7 +84,7 @@ def _fault(listen: Listen) -> str | None:
 def _sentence(listen: Listen, problem: Exception) -> str:
     if str(problem).startswith("Unknown endpoint type"):
         hint = suggestion(listen.kind, WORDS)
-        return f"no installed endpoint plugin knows {shown(listen.kind)}: {hint}, or install the plugin"
+        return f"no endpoint plugin for {shown(listen.kind)} is installed here: {hint}"
     if isinstance(problem, OSError) and problem.strerror:
         return f"{shown(str(problem.filename))} cannot be read: {problem.strerror}"
     if isinstance(problem, TypeError):

@@ -44,30 +44,27 @@ def piped(command: Sequence[str], address: Address, data: bytes) -> bytes:
     """Give a program its input, as `printf x |` does, and return its output; it must end well by itself."""
     host, _, port = address.text.rpartition(":")
     words = [word.format(host=host, port=port, path=address.text) for word in command]
-    made = subprocess.run(
-        [program(words[0]), *words[1:]], input=data, timeout=LIMIT, check=False, capture_output=True
-    )
+    made = subprocess.run([program(words[0]), *words[1:]], input=data, timeout=LIMIT, check=False, capture_output=True)
     assert made.returncode == 0, f"{words} ended with status {made.returncode}: {made.stderr!r}"
     return made.stdout
 
 
 @pytest.mark.parametrize("client", TCP_COMMANDS)
-@pytest.mark.parametrize("service", ["tcp", "unix"])
-def test_everything_comes_back_then_the_end(tmp_path: Path, service: str, client: str) -> None:
+def test_everything_comes_back_then_the_end(tmp_path: Path, client: str) -> None:
     """
     A client that ends its direction after its last byte gets all of it back, and then the end of the stream.
 
     With Twisted's usual `Echo` most of these rounds lose bytes: end and bytes arrive in the same turn.
     """
-    command = (TCP_COMMANDS if service == "tcp" else UNIX_COMMANDS)[client]
     large = os.urandom(8 * MIB)
     with Daemon(tmp_path, STREAMS, environ={"FOLDER": str(tmp_path)}) as daemon:
-        address = daemon.at(service)
-        assert [piped(command, address, b"x") for _ in range(10)] == [b"x"] * 10
-        for _ in range(2):
-            # Compared to a truth value: the difference of two such values is too long to read.
-            assert (piped(command, address, large) == large) is True
-        assert piped(command, address, b"") == b""
+        for service, commands in (("tcp", TCP_COMMANDS), ("unix", UNIX_COMMANDS)):
+            command, address = commands[client], daemon.at(service)
+            assert [piped(command, address, b"x") for _ in range(10)] == [b"x"] * 10
+            for _ in range(2):
+                # Compared to a truth value: the difference of two such values is too long to read.
+                assert (piped(command, address, large) == large) is True
+            assert piped(command, address, b"") == b""
 
 
 def test_nc_over_udp(tmp_path: Path) -> None:
@@ -78,9 +75,7 @@ def test_nc_over_udp(tmp_path: Path) -> None:
         assert [piped(command, daemon.at("echo"), b"hello\n") for _ in range(5)] == [b"hello\n"] * 5
 
 
-@pytest.mark.parametrize(
-    "listen", ["udp:0:interface=127.0.0.1", r"udp6:0:interface=\:\:1"], ids=["ipv4", "ipv6"]
-)
+@pytest.mark.parametrize("listen", ["udp:0:interface=127.0.0.1", r"udp6:0:interface=\:\:1"], ids=["ipv4", "ipv6"])
 def test_datagrams_of_every_size(tmp_path: Path, listen: str) -> None:
     """Datagrams come back whole, from the empty one to the longest; Twisted alone cuts them at 8,192 bytes."""
     messages = [os.urandom(size) for size in (0, 1, 8_192, 8_193, 65_507)]

@@ -7,13 +7,16 @@ import signal
 import socket
 import ssl
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.system.clients import connected, datagrams, half_closed, rest
 from tests.system.daemon import Daemon
 from tests.system.endings import start_that_fails
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LARGE = b"0123456789abcdef" * 20_000
 
@@ -64,31 +67,6 @@ services:
 """
 
 
-@pytest.mark.parametrize(
-    ("listen", "host"),
-    [("tcp:0:interface=127.0.0.1", "127.0.0.1"), (r"tcp6:0:interface=\:\:1", "::1")],
-)
-def test_tcp(tmp_path: Path, listen: str, host: str) -> None:
-    """Port 0 is any free port, which the log tells; bytes of a stream come back there."""
-    with Daemon(tmp_path, f"services: {{echo: {{listen: '{listen}', protocol: echo}}}}") as daemon:
-        address = daemon.at("echo")
-        assert address.host == host
-        assert address.port > 0
-        assert (half_closed(address, LARGE) == LARGE) is True
-
-
-@pytest.mark.parametrize(
-    ("listen", "host"),
-    [("udp:0:interface=127.0.0.1", "127.0.0.1"), (r"udp6:0:interface=\:\:1", "::1")],
-)
-def test_udp(tmp_path: Path, listen: str, host: str) -> None:
-    """The same for datagrams."""
-    with Daemon(tmp_path, f"services: {{echo: {{listen: '{listen}', protocol: echo}}}}") as daemon:
-        address = daemon.at("echo")
-        assert address.host == host
-        assert datagrams(address, [b"a", b"", b"b"]) == [b"a", b"", b"b"]
-
-
 def test_udp_on_every_address_answers_from_the_one_that_was_hit(tmp_path: Path) -> None:
     """A connected socket takes answers from that address alone; a stock wildcard socket answers from another."""
     with Daemon(tmp_path, "services: {echo: {listen: 'udp:0', protocol: echo}}") as daemon:
@@ -111,10 +89,13 @@ services:
     then: close
 """
     context = ssl.create_default_context(cafile=cert)
-    with Daemon(tmp_path, config) as daemon, connected(daemon.at("tls")) as plain:
-        with context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as sock:
-            sock.sendall(b"hello")
-            assert (rest(sock) == reply.encode()) is True
+    with (
+        Daemon(tmp_path, config) as daemon,
+        connected(daemon.at("tls")) as plain,
+        context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as sock,
+    ):
+        sock.sendall(b"hello")
+        assert (rest(sock) == reply.encode()) is True
 
 
 def test_unix_sockets(tmp_path: Path) -> None:
@@ -158,7 +139,7 @@ def test_a_unix_socket_that_is_served_is_not_taken_over(tmp_path: Path, kind: st
 
 
 def test_several_addresses_for_one_service(tmp_path: Path) -> None:
-    """A list of addresses is served in the same way everywhere, streams and datagrams."""
+    """A list of addresses is served in the same way everywhere; port 0 is any free port, which the log tells."""
     config = rf"""
 services:
   echo:
@@ -166,16 +147,19 @@ services:
       - tcp:0:interface=127.0.0.1
       - tcp6:0:interface=\:\:1
       - udp:0:interface=127.0.0.1
+      - udp6:0:interface=\:\:1
       - unix:{tmp_path}/echo.sock
     protocol: echo
 """
     with Daemon(tmp_path, config) as daemon:
-        kinds = [address.kind for address in daemon.addresses["echo"]]
-        assert kinds == ["tcp", "tcp6", "udp", "unix"]
-        assert half_closed(daemon.at("echo", "tcp"), b"x") == b"x"
-        assert half_closed(daemon.at("echo", "tcp6"), b"x") == b"x"
-        assert datagrams(daemon.at("echo", "udp"), [b"x"]) == [b"x"]
-        assert half_closed(f"{tmp_path}/echo.sock", b"x") == b"x"
+        *internet, unix = daemon.addresses["echo"]
+        assert [address.kind for address in (*internet, unix)] == ["tcp", "tcp6", "udp", "udp6", "unix"]
+        assert [address.host for address in internet] == ["127.0.0.1", "::1"] * 2
+        assert len({address.port for address in internet}) > 1
+        for stream in (*internet[:2], unix.text):
+            assert (half_closed(stream, LARGE) == LARGE) is True
+        for datagram in internet[2:]:
+            assert datagrams(datagram, [b"a", b"", b"b"]) == [b"a", b"", b"b"]
 
 
 def test_a_burst_of_clients(tmp_path: Path) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.system.clients import connected, datagrams, half_closed
-from tests.system.daemon import Address, Daemon, wait_until
+from tests.system.daemon import Address, Daemon
 from tests.system.endings import Background, Failed, start_that_fails
 
 ECHO = "services: {echo: {listen: ['tcp:0:interface=127.0.0.1', 'udp:0:interface=127.0.0.1'], protocol: echo}}"
@@ -146,11 +145,12 @@ def test_the_exit_status_of_a_stop(tmp_path: Path, number: signal.Signals) -> No
         assert f"{number.name}: stopping" in daemon.log
 
 
-def test_a_stop_right_after_the_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reactor", ["epoll", "asyncio"])
+def test_a_stop_right_after_the_start(tmp_path: Path, reactor: str) -> None:
     """Told to stop in the very moment in which it says that it listens, it ends as well as at any other time."""
-    for _ in range(5):
-        with Daemon(tmp_path, ECHO):
-            pass
+    for _ in range(2):
+        with Daemon(tmp_path, ECHO, options=[f"--reactor={reactor}"]) as daemon:
+            assert daemon.stop() < 1.5
 
 
 def test_a_connection_without_work_does_not_delay_the_stop(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_any_working_directory(tmp_path: Path) -> None:
     """It starts from a directory that has nothing to do with it, the root among them, and leaves nothing there."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for cwd in (elsewhere, Path("/"), Path(sys.prefix)):
+    for cwd in (elsewhere, Path("/")):
         before = set(cwd.iterdir())
         with Daemon(tmp_path, ECHO, cwd=cwd) as daemon:
             assert half_closed(daemon.at("echo", "tcp"), b"x") == b"x"
@@ -190,9 +190,11 @@ def test_two_daemons_at_once(tmp_path: Path) -> None:
     first, second, third = (tmp_path / name for name in ("first", "second", "third"))
     for folder in (first, second, third):
         folder.mkdir()
-    with Daemon(first, ECHO, cwd=tmp_path) as one, Daemon(second, ECHO, cwd=tmp_path) as two:
-        with Background(third, ECHO) as background:
-            wait_until(lambda: "listens on udp" in background.log, "the one in the background listens")
-            assert half_closed(one.at("echo", "tcp"), b"1") == b"1"
-            assert half_closed(two.at("echo", "tcp"), b"2") == b"2"
-            background.stop()
+    with (
+        Daemon(first, ECHO, cwd=tmp_path) as one,
+        Daemon(second, ECHO, cwd=tmp_path) as two,
+        Background(third, ECHO) as background,
+    ):
+        assert half_closed(one.at("echo", "tcp"), b"1") == b"1"
+        assert half_closed(two.at("echo", "tcp"), b"2") == b"2"
+        background.stop()

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,12 +132,16 @@ def test_who_sends_on_is_cut_at_the_grace(tmp_path: Path) -> None:
     with Daemon(tmp_path, ECHO % 2) as daemon, connected(daemon.at("echo", "tcp")) as talker:
         began = time.monotonic()
         daemon.send_signal(signal.SIGTERM)
-        with pytest.raises((ConnectionError, AssertionError)):
+        talked = 0
+        with suppress(ConnectionError):
             while time.monotonic() - began < 10:
                 talker.sendall(b"x")
-                assert talker.recv(10) == b"x"
+                if talker.recv(10) != b"x":
+                    break
+                talked += 1
                 time.sleep(LOOK)
         talker.close()
+        assert talked > 10, "it was cut, although it was in the middle of a talk"
         daemon.ended()
         assert time.monotonic() - began < 3.5
 

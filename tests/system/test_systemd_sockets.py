@@ -86,17 +86,20 @@ def test_a_dual_stack_socket_that_is_declared_as_ipv4(tmp_path: Path) -> None:
                 assert datagram.decode().split()[1] in seen
 
 
-def test_sockets_by_index_and_the_log_of_them(tmp_path: Path) -> None:
+def test_sockets_by_index(tmp_path: Path) -> None:
     """`index=` names a socket by its place, and half-close is honoured there as everywhere."""
     config = """\
 services:
   stream: {listen: "systemd:domain=INET:index=1", protocol: echo}
   datagram: {listen: "systemd:domain=INET:index=0:type=datagram", protocol: echo}
 """
-    with passed(socket.SOCK_STREAM, "127.0.0.1") as tcp, passed(socket.SOCK_DGRAM, "127.0.0.1") as udp:
-        with start(tmp_path, config, [("b", udp), ("a", tcp)]) as daemon:
-            assert half_closed(daemon.at("stream"), b"x" * 100_000) == b"x" * 100_000
-            assert datagrams(daemon.at("datagram"), [b"x"]) == [b"x"]
+    with (
+        passed(socket.SOCK_STREAM, "127.0.0.1") as tcp,
+        passed(socket.SOCK_DGRAM, "127.0.0.1") as udp,
+        start(tmp_path, config, [("b", udp), ("a", tcp)]) as daemon,
+    ):
+        assert half_closed(daemon.at("stream"), b"x" * 100_000) == b"x" * 100_000
+        assert datagrams(daemon.at("datagram"), [b"x"]) == [b"x"]
 
 
 def test_a_socket_that_was_not_passed(tmp_path: Path) -> None:

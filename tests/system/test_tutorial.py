@@ -126,9 +126,7 @@ react(lambda reactor: ensureDeferred(main(reactor)))
 def run(network: list[str], code: str, *arguments: str) -> str:
     """Run a Python program in a network, and return what it prints; it must end well, and without a warning."""
     command = [*network, sys.executable, "-W", "error::ResourceWarning", "-c", code, *arguments]
-    made = subprocess.run(
-        command, timeout=LIMIT, check=False, capture_output=True, text=True, env=environment({})
-    )
+    made = subprocess.run(command, timeout=LIMIT, check=False, capture_output=True, text=True, env=environment({}))
     assert (made.returncode, made.stderr) == (0, ""), f"{made.stderr}\n{made.stdout}"
     return made.stdout
 
