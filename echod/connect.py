@@ -129,7 +129,7 @@ def _with_address(target: Target) -> str:
 def _unreadable(target: Target, problem: Exception) -> str:
     if str(problem).startswith("Unknown endpoint type"):
         known = "tcp, tcp6, tls, ssl, unix, udp, udp6 and unixgram"
-        return f"no installed endpoint plugin knows {target.kind!r} in {target.text}: known are {known}"
+        return f"no endpoint plugin for {target.kind!r} is installed here ({target.text}): known are {known}"
     return f"{target.text} cannot be used: {problem}"
 
 

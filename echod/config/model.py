@@ -200,10 +200,25 @@ class ReplyService(ReplySettings, Service):
             found.append((("framing",), sentence))
         if self.datagram:
             found += self._stream_settings()
+        found += self._tls_settings()
         found += self._costly_patterns()
         if found:
             raise Misfit(found)
         return self
+
+    def _endings(self) -> list[tuple[Where, str]]:
+        """Return every ending that is given, with its place."""
+        rules = [
+            (("rules", index, "then"), rule.then) for index, rule in enumerate(self.rules) if rule.then is not None
+        ]
+        return [(("then",), self.then), *rules]
+
+    def _tls_settings(self) -> list[tuple[Where, str]]:
+        """Return what TLS cannot do."""
+        if all(one.kind != "ssl" for one in self.listen):
+            return []
+        sentence = "TLS cannot end one direction alone (Twisted issue 5341): write close"
+        return [(where, sentence) for where, then in self._endings() if then == "half-close"]
 
     def _costly_patterns(self) -> list[tuple[Where, str]]:
         """Return the patterns that take too long on the longest message."""

@@ -25,7 +25,7 @@ from echod.transport.stream import TcpConnection, UnixConnection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.internet.interfaces import IProtocolFactory
+    from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 
 ACCEPTS_PER_TURN = 64
 """Connections taken in one turn of the reactor, so that a burst of them delays those that are open."""
@@ -78,6 +78,7 @@ class StreamPort(FileDescriptor):
         self._connection: type[TcpConnection | UnixConnection] = UnixConnection if self._unix else TcpConnection
         self._session = 0
         self._held = False
+        self._retry: IDelayedCall | None = None
 
     def fileno(self) -> int:
         """Return the listening descriptor, or -1 when it is closed."""
@@ -102,6 +103,9 @@ class StreamPort(FileDescriptor):
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket. Called by `stopListening`, and by the reactor when the socket fails."""
         super().connectionLost(reason)
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
         self.socket.close()
         if self._on_close is not None:
             self._on_close()
@@ -139,8 +143,9 @@ class StreamPort(FileDescriptor):
             except OSError as problem:
                 if problem.errno in _EXHAUSTED:
                     self._wait(problem)
+                    return taken
                 # Anything else is the fault of the one connection that just broke (accept(2)).
-                return taken
+                continue
             self._connect(connection, name)
         return most
 
@@ -168,8 +173,10 @@ class StreamPort(FileDescriptor):
         """Stop asking for a while: without a free descriptor the same connection would wake us for ever."""
         self._log.warn("cannot accept: {problem}; trying again", problem=problem.strerror)
         self.stopReading()
-        self.reactor.callLater(_RETRY, self._again)
+        if self._retry is None:
+            self._retry = self.reactor.callLater(_RETRY, self._again)
 
     def _again(self) -> None:
+        self._retry = None
         if self.connected and not self._held:
             self.startReading()
