@@ -243,9 +243,7 @@ class ReplyService(ReplySettings, Service):
             found.append((("framing",), f"a datagram is a message: it needs no framing; {cure}"))
         if self.greeting is not None:
             found.append((("greeting",), f"a datagram is a message: there is nobody to greet before it; {cure}"))
-        endings: list[tuple[Where, str]] = [(("then",), self.then)]
-        endings += [(("rules", i, "then"), rule.then) for i, rule in enumerate(self.rules) if rule.then is not None]
-        for where, then in endings:
+        for where, then in self._endings():
             if then != "keep":
                 found.append((where, f"a datagram is a message: there is nothing to {then}; {cure}"))
         return found
