@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
+from importlib import import_module
 from typing import cast
 
 
@@ -50,8 +51,5 @@ async def serve(port: int, certificate: list[str]) -> None:
 
 if __name__ == "__main__":
     which, where, *certificate_and_key = sys.argv[1:]
-    if which == "uvloop":
-        import uvloop as runner
-    else:
-        import asyncio as runner
-    runner.run(serve(int(where), certificate_and_key))
+    run = import_module(which).run  # uvloop's is asyncio's, with its own loop
+    run(serve(int(where), certificate_and_key))

@@ -68,25 +68,24 @@ class _NoReactor:
 
 def _fault(listen: Listen) -> str | None:
     """Return what is wrong with one address, or None."""
-    if listen.kind == "ssl":
-        fault = _key_fault(listen)
-        if fault is not None:
-            return fault
     try:
-        serverFromString(_NoReactor(), listen.text)
+        fault = _key_fault(listen) if listen.kind == "ssl" else None
+        if fault is None:
+            serverFromString(_NoReactor(), listen.text)
     except _NoReactorError:
         return None
     except Exception as problem:  # noqa: BLE001 - the parsers of endpoints and their plugins raise what they like
         return _sentence(listen, problem)
-    return None
+    return fault
 
 
 def _sentence(listen: Listen, problem: Exception) -> str:
     if str(problem).startswith("Unknown endpoint type"):
         hint = suggestion(listen.kind, WORDS)
         return f"no endpoint plugin for {shown(listen.kind)} is installed here: {hint}"
-    if isinstance(problem, OSError) and problem.strerror:
-        return f"{shown(str(problem.filename))} cannot be read: {problem.strerror}"
+    if isinstance(problem, OSError):
+        unread = f"{shown(str(problem.filename))} cannot be read: {problem.strerror}"
+        return unread if problem.strerror else str(problem)
     if isinstance(problem, TypeError):
         return f"these are not the words of {listen.kind}: {problem}"
     if type(problem).__name__ == "VerifyError":
@@ -99,25 +98,25 @@ def _key_fault(listen: Listen) -> str | None:
     Return what is wrong with the certificate or the key of an `ssl:` address, or None.
 
     Twisted would say it without naming the file, and OpenSSL would ask the terminal for a key's password.
+
+    :raises OSError: a file cannot be read; the message is a sentence.
     """
     words = listen.words
     key = words.get("privateKey", _KEY_FILE)
     certificate = words.get("certKey", key)
     try:
-        held = _read(certificate)
-        x509.load_pem_x509_certificate(held)
-    except OSError as problem:
-        return str(problem)
+        x509.load_pem_x509_certificate(_read(certificate))
     except ValueError:
         return f"{shown(certificate)} holds no certificate in PEM form: name one with certKey="
     try:
         serialization.load_pem_private_key(_read(key), None)
-    except OSError as problem:
-        return str(problem)
     except TypeError:
         return f"the private key in {shown(key)} has a password, which nobody could type: store it without one"
     except ValueError:
         return f"{shown(key)} holds no private key in PEM form: name one with privateKey="
+    for word in ("extraCertChain", "dhParameters"):
+        if word in words:
+            _read(words[word])
     return None
 
 

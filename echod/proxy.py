@@ -134,6 +134,9 @@ class HeaderReader:
 
 def _host(family: type[IPv4Address | IPv6Address], word: bytes) -> str:
     try:
+        if b"%" in word:
+            # Python would take any text for the name of an interface; the specification knows none.
+            raise AddressValueError(word)  # noqa: TRY301 - reported below
         return str(family(word.decode("ascii")))
     except (AddressValueError, UnicodeDecodeError) as problem:
         raise ProxyError(f"{word[:50]!r} is no address of its family") from problem

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ from echod.transport.datagram import RECEIVE_BUFFER, DatagramPort
 from echod.transport.listening import BACKLOG, ListeningReactor, datagram_socket, listen_stream
 from echod.transport.proxied import ProxiedFactory
 from echod.transport.reflect import ReflectingPort
+from echod.transport.vanished import unacknowledged_limit
 from echod.udp import DatagramServer, ReflectingServer
 
 if TYPE_CHECKING:
@@ -140,13 +142,7 @@ class Echod(Service):
         self._log.info("echod {version} serves {file}", version=__version__, file=self.config.files[0])
         for running in self.services.values():
             for listen, address in running.addresses():
-                self._log.info(
-                    "{service} ({protocol}) listens on {kind} {address}",
-                    service=running.settings.name,
-                    protocol=running.settings.protocol,
-                    kind=listen.kind,
-                    address=address,
-                )
+                self._say_listening(running, listen, address)
             self._say_buffers(running)
         if self.hint is not None:
             self._log.info("try: {hint}", hint=self.hint)
@@ -161,7 +157,7 @@ class Echod(Service):
                 # What the kernel accepted for us is ours to answer.
                 if isinstance(port, DatagramPort):
                     port.read(_DRAIN_READS)
-                else:
+                elif isinstance(port, StreamPort):
                     port.accept(BACKLOG)
         self._close_ports()
         drains = [
@@ -174,6 +170,15 @@ class Echod(Service):
         """Cut every connection now: whoever stops the daemon has no patience left."""
         for running in self.services.values():
             running.factory.abort()
+
+    def _say_listening(self, running: Running, listen: Listen, address: str) -> None:
+        self._log.info(
+            "{service} ({protocol}) listens on {kind} {address}",
+            service=running.settings.name,
+            protocol=running.settings.protocol,
+            kind=listen.kind,
+            address=address,
+        )
 
     def _say_buffers(self, running: Running) -> None:
         """Say the kernel's real figure where it is less than asked for."""
@@ -215,7 +220,8 @@ class Echod(Service):
             self._own_ports,
             permit,
             Buckets(rate, limits.datagrams_burst) if rate else None,
-            self._reactor.seconds,
+            # The reactor's clock is set now and then; back by an hour, it would close every bucket for an hour.
+            time.monotonic,
             low_ports=settings.low_ports,
             amplify=settings.amplify,
         )
@@ -228,7 +234,13 @@ class Echod(Service):
             if listen.datagram:
                 running.ports.append((listen, self._open_datagram(running, listen)))
                 return
-            facade = ListeningReactor(self._reactor, self._host, reuse_port=reuse, wrap=self._proxied(running))
+            facade = ListeningReactor(
+                self._reactor,
+                self._host,
+                reuse_port=reuse,
+                wrap=self._proxied(running),
+                unacknowledged=unacknowledged_limit(running.settings.limits.stall_timeout),
+            )
             listening = listen_stream(facade, listen, running.factory)
         except Exception as problem:
             raise self._bind_error(path, listen, problem) from problem
@@ -246,12 +258,9 @@ class Echod(Service):
         if mode == "off":
             return lambda factory: factory
         trusted = Permit(running.settings.trusted_proxies)
-        dropped = running.tally.dropped
-
-        def count(reason: str) -> None:
-            dropped[reason] += 1
-
-        return lambda factory: ProxiedFactory(factory, trusted, self._reactor, count, required=mode == "on")
+        return lambda factory: ProxiedFactory(
+            factory, trusted, self._reactor, running.factory, required=mode == "on"
+        )
 
     def _open_datagram(self, running: Running, listen: Listen) -> DatagramPort:
         sock, on_close = datagram_socket(listen, self._inherited, reuse_port=running.settings.reuse_port)
@@ -277,6 +286,8 @@ class Echod(Service):
             running.ports.append((listen, port))
             if isinstance(port, StreamPort):
                 running.factory.admit_at(port)
+            if self.running:
+                self._say_listening(running, listen, written_address(port.getHost()))
 
     def _close_ports(self) -> None:
         self._abandoned = True

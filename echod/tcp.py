@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Any
+from typing import Protocol as Interface
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -46,6 +47,16 @@ _DRAIN_LOOK = 0.05
 """Seconds between two looks whether a connection is answered when the daemon stops."""
 
 
+class _Open(Interface):
+    """What is waited for when the daemon stops."""
+
+    def leave(self, *, urgent: bool) -> None:
+        """End once everything is answered."""
+
+    def abort(self) -> None:
+        """End now."""
+
+
 class StreamServerFactory(Factory):
     """
     Makes the server half of one service's connections.
@@ -76,7 +87,7 @@ class StreamServerFactory(Factory):
         self.framing = framing if framing is not None else Stream()
         self.limits = limits if limits is not None else StreamLimits()
         self.admission = admission
-        self.open: set[ServedConnection] = set()
+        self.open: set[_Open] = set()
         self._emptied: Deferred[None] | None = None
 
     def buildProtocol(self, addr: IAddress) -> ServedConnection | None:
@@ -85,7 +96,7 @@ class StreamServerFactory(Factory):
         if self.admission is not None:
             reason = self.admission.enter(host)
             if reason is not None:
-                self.tally.dropped[reason] += 1
+                self.refused(reason)
                 return None
         return EchoServer(self, host) if self.answer.reflects else AnswerServer(self, host)
 
@@ -102,10 +113,27 @@ class StreamServerFactory(Factory):
 
     def closed(self, server: ServedConnection) -> None:
         """Count a connection out."""
-        self.open.discard(server)
         self.tally.open -= 1
         if self.admission is not None:
             self.admission.leave(server.source)
+        self._gone(server)
+
+    def expect(self, header: _Open) -> None:
+        """Wait for what a balancer's connection will say, when the daemon stops. Called by the transport."""
+        self.open.add(header)
+
+    def expected(self, header: _Open, refused: str | None) -> None:
+        """Wait no more: it is one of our connections now, or gone. Called by the transport."""
+        if refused is not None:
+            self.refused(refused)
+        self._gone(header)
+
+    def refused(self, reason: str) -> None:
+        """Count a connection that is not let in."""
+        self.tally.dropped[reason] += 1
+
+    def _gone(self, each: _Open) -> None:
+        self.open.discard(each)
         if self._emptied is not None and not self.open:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import resource
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from echod.guard.sources import packed, source
 
@@ -39,7 +40,7 @@ class Room:
     def __init__(self, limit: int) -> None:
         self.limit = max(1, limit)
         self.used = 0
-        self._waiting: list[Admission] = []
+        self._admissions: WeakSet[Admission] = WeakSet()
 
     @classmethod
     def of_process(cls) -> Room:
@@ -52,16 +53,25 @@ class Room:
         """Whether no connection has room."""
         return self.used >= self.limit
 
-    def wait(self, admission: Admission) -> None:
-        """Tell an admission when there is room again."""
-        if admission not in self._waiting:
-            self._waiting.append(admission)
+    def share(self, admission: Admission) -> None:
+        """Tell an admission from now on when the last room is taken, and when there is room again."""
+        self._admissions.add(admission)
+
+    def enter(self) -> None:
+        """Take one connection's room."""
+        self.used += 1
+        if self.used == self.limit:
+            self._tell()
 
     def leave(self) -> None:
         """Give one connection's room back."""
+        was_full = self.full
         self.used -= 1
-        waiting, self._waiting = self._waiting, []
-        for admission in waiting:
+        if was_full:
+            self._tell()
+
+    def _tell(self) -> None:
+        for admission in list(self._admissions):
             admission.reconsider()
 
 
@@ -84,6 +94,7 @@ class Admission:
         self._sources: dict[bytes, int] = {}
         self._gates: list[Gate] = []
         self._holding = False
+        room.share(self)
 
     def add_gate(self, gate: Gate) -> None:
         """Let a port be told when the service is full."""
@@ -108,7 +119,7 @@ class Admission:
             return "full"
         self._sources[key] = count + 1
         self._used += 1
-        self._room.used += 1
+        self._room.enter()
         self.reconsider()
         return None
 
@@ -127,8 +138,6 @@ class Admission:
     def reconsider(self) -> None:
         """Hold or release the gates, as there is room."""
         holding = self._used >= self._most or self._room.full
-        if self._room.full:
-            self._room.wait(self)
         if holding == self._holding:
             return
         self._holding = holding

@@ -33,6 +33,9 @@ ACCEPTS_PER_TURN = 64
 _RETRY = 0.5
 """Seconds to wait when the process or the system has no descriptor left."""
 
+_SAID_EVERY = 60.0
+"""Seconds in which that is said once."""
+
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
 
@@ -161,7 +164,12 @@ class StreamPort(FileDescriptor):
             return
         self._session += 1
         client = name if self._unix else (peer.host, *name[1:])  # type: ignore[union-attr]
-        transport = self._connection(connection, protocol, client, None, self._session, self._host)
+        try:
+            transport = self._connection(connection, protocol, client, None, self._session, self._host)
+        except Exception:  # noqa: BLE001 - no epoll could be had, and this port must not be closed for it
+            self._log.failure("a connection could not be served")
+            connection.close()
+            return
         transport.repstr = f"<connection {self._session}>"
         try:
             protocol.makeConnection(transport)
@@ -171,7 +179,10 @@ class StreamPort(FileDescriptor):
 
     def _wait(self, problem: OSError) -> None:
         """Stop asking for a while: without a free descriptor the same connection would wake us for ever."""
-        self._log.warn("cannot accept: {problem}; trying again", problem=problem.strerror)
+        now = self.reactor.seconds()
+        if self._said_at is None or now - self._said_at >= _SAID_EVERY:
+            self._said_at = now
+            self._log.warn("cannot accept: {problem}; connections wait", problem=problem.strerror)
         self.stopReading()
         if self._retry is None:
             self._retry = self.reactor.callLater(_RETRY, self._again)

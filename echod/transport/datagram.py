@@ -15,6 +15,7 @@ import os
 import socket
 import struct
 from collections import Counter
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet import address
@@ -37,11 +38,14 @@ BUDGET = 64
 RECEIVE_BUFFER = 4 << 20
 """Bytes asked for with SO_RCVBUF; the kernel gives at most net.core.rmem_max of it, doubled."""
 
+SEND_BUFFER = 1 << 20
+"""Bytes asked for with SO_SNDBUF; with the usual 200 KiB, three of the largest datagrams fill it."""
+
 # Linux names that Python's socket module does not have in every version: <linux/in.h>, <linux/in6.h>.
 _IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 _ANCILLARY = 256
 # Linux: <asm-generic/socket.h>; <linux/sock_diag.h> has the nine numbers, the last of which counts drops.
-_SO_RCVBUFFORCE = 33
+_SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32
 _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("9I")
 
@@ -65,23 +69,52 @@ class DatagramReceiver(Protocol):
         """Hear that the port is closed."""
 
 
-def prepare(sock: socket.socket) -> None:
-    """Set what every datagram socket of ours has: non-blocking, a large receive buffer, the address that was hit."""
+def prepare(sock: socket.socket) -> bool:
+    """
+    Set what every datagram socket of ours has: non-blocking, a large receive buffer, the address that was hit.
+
+    Returns whether the kernel tells that address. It need not for a socket bound to one address of this host, where
+    replies cannot leave from another; that spares the kernel a control message in each direction.
+    """
     sock.setblocking(False)
     if sock.family == socket.AF_UNIX:
-        return
+        return False
     try:
         # Beyond net.core.rmem_max; needs CAP_NET_ADMIN.
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_BUFFER)
     except OSError:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    if _has_one_address(sock):
+        return False
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
         sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+    return True
 
 
-def hit_address(ancillary: list[tuple[int, int, bytes]]) -> tuple[str, bool] | None:
+def _has_one_address(sock: socket.socket) -> bool:
+    """Tell whether a socket is bound to a single address of this host: no wildcard, no broadcast, no multicast."""
+    name = sock.getsockname()
+    bound = ip_address(name[0].partition("%")[0])
+    if bound.is_unspecified or bound.is_multicast:
+        return False
+    with socket.socket(sock.family, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent. The kernel refuses to connect to a broadcast address without SO_BROADCAST (ip(7)).
+            probe.connect((name[0], 9, *name[2:]))
+        except OSError:
+            return False
+    return True
+
+
+Ancillary = list[tuple[int, int, bytes]]
+"""Control messages: level, kind and contents of each."""
+
+
+def hit_address(ancillary: Ancillary) -> tuple[str, bool] | None:
     """
     Read the packet information of a datagram.
 
@@ -95,6 +128,29 @@ def hit_address(ancillary: list[tuple[int, int, bytes]]) -> tuple[str, bool] | N
         if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
             return socket.inet_ntop(socket.AF_INET6, data[:16]), data[0] != 0xFF
     return None
+
+
+def turned_back(ancillary: Ancillary) -> Ancillary:
+    """
+    Make the packet information of a datagram into that of its reply: from the address that was hit.
+
+    The interface is left to the routing table, since replies may well take another way than requests; only an address
+    that is valid on one link alone, a link-local one, needs it.
+    """
+    return [
+        (level, kind, b"\0\0\0\0" + data[4:12] if level == socket.IPPROTO_IP else _without_interface(data))
+        for level, kind, data in ancillary
+        if (level, kind) in _PACKET_INFORMATION
+    ]
+
+
+_PACKET_INFORMATION = {(socket.IPPROTO_IP, _IP_PKTINFO), (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)}
+
+
+def _without_interface(information: bytes) -> bytes:
+    """Return an in6_pktinfo for any interface, or as it is for a link-local address (fe80::/10)."""
+    link_local = information[0] == 0xFE and information[1] & 0xC0 == 0x80
+    return information if link_local else information[:16] + b"\0\0\0\0"
 
 
 @implementer(IListeningPort)
@@ -120,14 +176,16 @@ class DatagramPort(FileDescriptor):
         errors: Counter[str] | None = None,
     ) -> None:
         super().__init__(reactor)
-        prepare(sock)
+        self._tells_address = prepare(sock)
         self.socket = sock
         self.protocol = protocol
         self.errors: Counter[str] = Counter() if errors is None else errors
-        self.arrived_at = ""
         self.unicast = True
+        # Of a connected client's socket, the address is its own.
+        bound = "" if self._tells_address or sock.family == socket.AF_UNIX else sock.getsockname()[0]
+        self.arrived_at = bound
         self._on_close = on_close
-        self._ancillary: list[tuple[int, int, bytes]] = []
+        self._reply: Ancillary = []
 
     def fileno(self) -> int:
         """Return the descriptor, or -1 when it is closed."""
@@ -181,14 +239,16 @@ class DatagramPort(FileDescriptor):
             if not self.connected:
                 return taken
             try:
-                data, self._ancillary, _, name = self.socket.recvmsg(LARGEST, _ANCILLARY)
+                data, ancillary, _, name = self.socket.recvmsg(LARGEST, _ANCILLARY)
             except BlockingIOError:
                 return taken
             except OSError as problem:
                 self._failed(problem)
                 continue
-            hit = hit_address(self._ancillary)
-            self.arrived_at, self.unicast = hit if hit is not None else ("", True)
+            if self._tells_address:
+                hit = hit_address(ancillary)
+            self._reply = turned_back(ancillary)
+                self.arrived_at, self.unicast = hit if hit is not None else ("", True)
             self.protocol.datagramReceived(data, name)
         return most
 
@@ -201,8 +261,8 @@ class DatagramPort(FileDescriptor):
         try:
             if addr is None:
                 self.socket.send(datagram)
-            elif self._ancillary:
-                self.socket.sendmsg([datagram], self._ancillary, 0, addr)
+            elif self._reply:
+                self.socket.sendmsg([datagram], self._reply, 0, addr)
             else:
                 self.socket.sendto(datagram, addr)
         except OSError as problem:

@@ -23,6 +23,7 @@ from twisted.python.lockfile import FilesystemLock
 from zope.interface import directlyProvides
 
 from echod.transport.accept import StreamPort
+from echod.transport.vanished import VANISHED, notice_vanished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +36,6 @@ if TYPE_CHECKING:
 
 BACKLOG = 1_024
 """Connections that the kernel queues for us; with Twisted's 50, a burst of 2,000 costs some of them a second."""
-
-KEEPALIVE = (
-    (socket.TCP_KEEPIDLE, 20),
-    (socket.TCP_KEEPINTVL, 8),
-    (socket.TCP_KEEPCNT, 3),
-    (socket.TCP_NODELAY, 1),
-)
-"""A peer that vanished without a word is gone after 20 s and three probes, 8 s apart; small answers leave at once."""
 
 _TWISTED_BACKLOG = 50
 _UNIX_MODE = 0o666
@@ -65,6 +58,7 @@ class ListeningReactor:
     :param host: hosts the connections: the reactor or a `echod.transport.poller.Poller`.
     :param reuse_port: whether several processes may listen on one port (SO_REUSEPORT of socket(7)).
     :param wrap: given each factory just before its port is made; returns the one that the port is to have.
+    :param unacknowledged: see `echod.transport.vanished`.
     """
 
     def __init__(
@@ -74,11 +68,13 @@ class ListeningReactor:
         *,
         reuse_port: bool = False,
         wrap: Callable[[IProtocolFactory], IProtocolFactory] = lambda factory: factory,
+        unacknowledged: float = VANISHED,
     ) -> None:
         self._reactor = reactor
         self._host = host
         self._wrap = wrap
         self._reuse_port = reuse_port
+        self._unacknowledged = unacknowledged
         directlyProvides(self, IReactorTCP, IReactorSSL, IReactorUNIX, IReactorSocket)
 
     def __getattr__(self, name: str) -> Any:
@@ -139,6 +135,8 @@ class ListeningReactor:
     def _listen(
         self, listener: socket.socket, factory: IProtocolFactory, on_close: Callable[[], object] | None = None
     ) -> StreamPort:
+        if listener.family != socket.AF_UNIX:
+            notice_vanished(listener, self._unacknowledged)
         port = StreamPort(listener, self._wrap(factory), self._reactor, self._host, on_close)
         port.startListening()
         return port
@@ -190,10 +188,6 @@ def internet_socket(kind: socket.SocketKind, host: str, port: int, *, reuse_port
     sock = socket.socket(family, kind)
     try:
         if kind == socket.SOCK_STREAM:
-            # Accepted connections inherit these (tcp(7)).
-            for option, value in KEEPALIVE:
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             # Bind although connections of an earlier process are in TIME_WAIT. Over UDP it would share the port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:

@@ -153,16 +153,27 @@ class Batch:
         at = index * CONTROL // 4
         return self._control_words[at + _LOCAL_4] == self._control_words[at + _DESTINATION_4]
 
-    def turn_back(self, family: int) -> None:
-        """
-        Make the received messages into replies: the same bytes, to the sender, from the address that was hit.
-
-        The interface is left to the routing table, since replies may well take another way than requests.
-        """
+    def turn_back(self) -> None:
+        """Make the received messages into replies: the same bytes, to the sender, from the address that was hit."""
         count = self.count
         self._iovec_words[_IOV_LEN : 2 * count : 2] = self._header_words[_MSG_LEN : 8 * count : 8]
+
+    def forget_interfaces(self, family: int) -> None:
+        """Leave the replies' interface to the routing table: they may well take another way than the requests."""
+        count = self.count
         first = _INDEX_6 if family == socket.AF_INET6 else _INDEX_4
+        kept = self._link_local() if family == socket.AF_INET6 else []
         self._control_words[first : count * CONTROL // 4 : CONTROL // 4] = self._zeros[:count]
+        for at, interface in kept:
+            self._control_words[at] = interface
+
+    def _link_local(self) -> list[tuple[int, int]]:
+        """Return place and interface of each datagram that hit an address in fe00::/8, which has the link-local ones."""
+        first = bytes(self._control_bytes[_ADDRESS_6 : self.count * CONTROL : CONTROL])
+        if 0xFE not in first:
+            return []
+        places = [index * CONTROL // 4 + _INDEX_6 for index, byte in enumerate(first) if byte == 0xFE]
+        return [(at, self._control_words[at]) for at in places]
 
     def send(self, descriptor: int, start: int, end: int) -> int:
         """

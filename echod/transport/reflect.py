@@ -90,14 +90,18 @@ class ReflectingPort(DatagramPort):
             self._failed(problem)
             return 0
         lengths = batch.lengths()
-        batch.turn_back(self._family)
-        welcome = self._known.issuperset(self._names()) and batch.unicast(self._family)
-        sent, sent_bytes = 0, 0
-        for start, end in ((0, count),) if welcome else self._passed():
-            for first, last in self._send(start, end):
-                sent += last - first
-                sent_bytes += sum(lengths[first:last])
-        self.protocol.reflected(count, sum(lengths), sent, sent_bytes)
+        received_bytes = sum(lengths)
+        batch.turn_back()
+        all_unicast = True
+        if self._tells_address:
+            all_unicast = batch.unicast(self._family)
+            batch.forget_interfaces(self._family)
+        welcome = all_unicast and self._known.issuperset(self._names())
+        runs = [(0, count)] if welcome else self._passed(all_unicast=all_unicast)
+        left = [each for start, end in runs for each in self._send(start, end)]
+        sent = sum([end - start for start, end in left])
+        sent_bytes = received_bytes if sent == count else sum([sum(lengths[start:end]) for start, end in left])
+        self.protocol.reflected(count, received_bytes, sent, sent_bytes)
         return count
 
     def _names(self) -> list[Any]:
@@ -107,13 +111,13 @@ class ReflectingPort(DatagramPort):
             return batch.names_4()
         return [batch.name(index) for index in range(batch.count)]
 
-    def _passed(self) -> list[tuple[int, int]]:
+    def _passed(self, *, all_unicast: bool) -> list[tuple[int, int]]:
         """Ask the screen for each datagram, and return the runs of those that pass."""
         batch, known, screen = self._batch, self._known, self.protocol
         runs: list[tuple[int, int]] = []
         start = 0
         for index, key in enumerate(self._names()):
-            unicast = batch.is_unicast(index, self._family)
+            unicast = all_unicast or batch.is_unicast(index, self._family)
             if key in known and unicast:
                 continue
             name = batch.name(index)

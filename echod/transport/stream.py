@@ -87,29 +87,7 @@ class WriteThrough:
     _reflected: Reflected | None = None
 
     def doRead(self) -> ConnectionDone | ConnectionLost | None:
-        """Read once and pass it on; the poller asks again when there is more."""
-        if self._reflected is not None:
-            return self._reflect(self._reflected)
-        try:
-            data = self.socket.recv(READ_SIZE)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        if not data:
-            return CONNECTION_DONE
-        self.protocol.dataReceived(data)
-        return None
-
-    def reflect(self, reflected: Reflected | None) -> None:
-        """
-        Send everything back from now on, without passing it to the protocol; None ends that.
-
-        The fast path of an echo: what is read into one buffer is sent from there, and no object is made of it.
-        """
-        self._reflected = reflected
-
-    def _reflect(self, reflected: Reflected) -> ConnectionDone | ConnectionLost | None:
+        """Read once, and pass it on or send it back; the poller asks again when there is more."""
         try:
             size = self.socket.recv_into(_BUFFER)
         except BlockingIOError:
@@ -118,6 +96,10 @@ class WriteThrough:
             return CONNECTION_LOST
         if not size:
             return CONNECTION_DONE
+        reflected = self._reflected
+        if reflected is None:
+            self.protocol.dataReceived(bytes(_BUFFER[:size]))
+            return None
         reflected.active = reflected.patience.now
         tally = reflected.tally
         tally.received_bytes += size
@@ -133,6 +115,14 @@ class WriteThrough:
                 return None
         super().write(bytes(_BUFFER[sent:size]))  # type: ignore[misc]
         return None
+
+    def reflect(self, reflected: Reflected | None) -> None:
+        """
+        Send everything back from now on, without passing it to the protocol; None ends that.
+
+        The fast path of an echo: what is read into one buffer is sent from there, and no object is made of it.
+        """
+        self._reflected = reflected
 
     def write(self, data: bytes) -> None:
         """

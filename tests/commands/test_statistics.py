@@ -63,7 +63,7 @@ def test_wrong(fault: dict[str, int]) -> None:
     times = array("d", [0.1, 0.1])
 
     assert Statistics(sent=2, round_trips=times).right
-    assert not Statistics(**{"sent": 2, **fault}, round_trips=times).right  # type: ignore[arg-type]
+    assert not Statistics(**{"sent": 2, **fault}, round_trips=times).right
 
 
 def test_networks_may() -> None:

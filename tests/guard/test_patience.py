@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
-from twisted.python.failure import Failure
 
 from echod.guard.patience import TICK, Patience
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.python.failure import Failure
+
 LATE = 2 * TICK
-"""Seconds that a look may be late: one tick for the beat, one for the turn; and as a test clock steps, a step for each."""
+"""Seconds that a look may be late: a tick for the beat, one for the turn; where a test clock steps, a step for each."""
 
 
 class Thing:
@@ -56,7 +60,7 @@ def test_looks_come_in_time(start: float, delays: list[float], step: float) -> N
 
     for thing, delay in zip(things, delays, strict=True):
         assert len(thing.looks) == 1
-        assert 0 <= thing.looks[0] - (start + delay) + 1e-6
+        assert thing.looks[0] - (start + delay) + 1e-6 >= 0
         assert thing.looks[0] - (start + delay) <= LATE + 2 * step + 1e-6
     for thing in things:
         patience.forget(thing)
@@ -121,7 +125,7 @@ def test_sooner_moves_only_forward() -> None:
 
 
 def test_forget_in_the_middle_of_a_look() -> None:
-    """A look may end the connection it looks at, or another that is due at the same beat: neither is looked at again."""
+    """A look may end the connection it looks at, or another that is due at the same beat: neither is again."""
     clock = Clock()
     patience = Patience(clock)
 
@@ -212,7 +216,7 @@ def test_a_busy_wheel_costs_nothing_between_looks() -> None:
     for number, thing in enumerate(things):
         patience.watch(thing, 3600 + number)
     touched: list[object] = []
-    patience._look = touched.append  # type: ignore[method-assign]
+    patience._look = touched.append  # type: ignore[method-assign,assignment]
     waiting = {beat: len(found) for beat, found in patience._looks.items()}
     run(clock, 600, step=TICK)
 

@@ -18,47 +18,9 @@ from tests.system.endings import start_that_fails
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.system.clients import Where
+
 LARGE = b"0123456789abcdef" * 20_000
-
-PLUGIN = '''\
-"""An endpoint `shout:PORT`: TCP on loopback, where everything that is said is said in capitals."""
-
-from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.interfaces import IStreamServerEndpoint, IStreamServerEndpointStringParser
-from twisted.plugin import IPlugin
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
-from zope.interface import implementer
-
-
-class Loud(ProtocolWrapper):
-    def write(self, data):
-        super().write(data.upper())
-
-
-class LoudFactory(WrappingFactory):
-    protocol = Loud
-    noisy = False
-
-
-@implementer(IStreamServerEndpoint)
-class Endpoint:
-    def __init__(self, inner):
-        self.inner = inner
-
-    def listen(self, factory):
-        return self.inner.listen(LoudFactory(factory))
-
-
-@implementer(IPlugin, IStreamServerEndpointStringParser)
-class Parser:
-    prefix = "shout"
-
-    def parseStreamServer(self, reactor, port):
-        return Endpoint(TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1"))
-
-
-parser = Parser()
-'''
 
 UNIX = """\
 services:
@@ -152,11 +114,13 @@ services:
     protocol: echo
 """
     with Daemon(tmp_path, config) as daemon:
-        *internet, unix = daemon.addresses["echo"]
-        assert [address.kind for address in (*internet, unix)] == ["tcp", "tcp6", "udp", "udp6", "unix"]
+        everywhere = daemon.addresses["echo"]
+        internet, unix = everywhere[:4], everywhere[4]
+        assert [address.kind for address in everywhere] == ["tcp", "tcp6", "udp", "udp6", "unix"]
         assert [address.host for address in internet] == ["127.0.0.1", "::1"] * 2
         assert len({address.port for address in internet}) > 1
-        for stream in (*internet[:2], unix.text):
+        streams: list[Where] = [*internet[:2], unix.text]
+        for stream in streams:
             assert (half_closed(stream, LARGE) == LARGE) is True
         for datagram in internet[2:]:
             assert datagrams(datagram, [b"a", b"", b"b"]) == [b"a", b"", b"b"]
@@ -179,17 +143,3 @@ def test_a_burst_of_clients(tmp_path: Path) -> None:
         finally:
             for client in clients:
                 client.close()
-
-
-def test_an_installed_endpoint_plugin(tmp_path: Path) -> None:
-    """Whatever endpoint plugin is installed, its descriptions can be written."""
-    plugins = tmp_path / "path" / "twisted" / "plugins"
-    plugins.mkdir(parents=True)
-    (plugins / "shout_endpoint.py").write_text(PLUGIN, encoding="ascii")
-    path = os.pathsep.join([str(tmp_path / "path"), *filter(None, [os.environ.get("PYTHONPATH")])])
-    config = "services: {echo: {listen: 'shout:0', protocol: echo}}"
-    with Daemon(tmp_path, config, environ={"PYTHONPATH": path}) as daemon:
-        assert daemon.at("echo").kind == "shout"
-        with connected(daemon.at("echo")) as sock:
-            sock.sendall(b"hello")
-            assert sock.recv(100) == b"HELLO"

@@ -1,110 +1,24 @@
-"""Accepting: what a factory may do, holding and releasing, and errors that must neither spin nor end the port."""
+"""Accepting: what a factory may do, holding and releasing, and the end."""
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Protocol
 
-from echod.transport.accept import ACCEPTS_PER_TURN, StreamPort, internet_address
+from echod.transport.accept import ACCEPTS_PER_TURN, internet_address
+from tests.transport.listeners import Listening
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
-class Host(Clock):
-    """A reactor that serves only when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: set[Any] = set()
-        self.writers: set[Any] = set()
-
-    def addReader(self, reader: Any) -> None:
-        """Note it."""
-        self.readers.add(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        """Forget it."""
-        self.readers.discard(reader)
-
-    def addWriter(self, writer: Any) -> None:
-        """Note it."""
-        self.writers.add(writer)
-
-    def removeWriter(self, writer: Any) -> None:
-        """Forget it."""
-        self.writers.discard(writer)
-
-
-class Maker(Factory):
-    """Makes protocols and keeps them; or does what `instead` says."""
-
-    noisy = False
-
-    def __init__(self) -> None:
-        self.made: list[Protocol] = []
-        self.peers: list[IAddress] = []
-        self.started = 0
-        self.instead: Callable[[], Protocol | None] | None = None
-
-    def startFactory(self) -> None:
-        """Note it."""
-        self.started += 1
-
-    def stopFactory(self) -> None:
-        """Note it."""
-        self.started -= 1
-
-    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        """Make one."""
-        assert addr is not None
-        self.peers.append(addr)
-        if self.instead is not None:
-            return self.instead()
-        self.made.append(Protocol())
-        return self.made[-1]
-
-
-class Listening:
-    """A port of ours, and everything around it."""
-
-    def __init__(self, listener: socket.socket) -> None:
-        self.host = Host()
-        self.maker = Maker()
-        self.closed = 0
-        self.port = StreamPort(listener, self.maker, self.host, self.host, self.note)  # type: ignore[arg-type]
-        self.clients: list[socket.socket] = []
-        self.port.startListening()
-
-    def note(self) -> None:
-        """Count closings."""
-        self.closed += 1
-
-    def connect(self, count: int = 1) -> None:
-        """Let clients connect; the kernel takes them without us."""
-        for _ in range(count):
-            client = socket.socket(self.port.socket.family)
-            client.settimeout(1)
-            self.clients.append(client)
-            client.connect(self.port.socket.getsockname())
-
-    def close(self) -> None:
-        """Leave nothing."""
-        self.port.stopListening()
-        for client in self.clients:
-            client.close()
-        for protocol in self.maker.made:
-            if protocol.transport is not None:
-                protocol.transport.abortConnection()  # type: ignore[attr-defined]
-        self.host.advance(0)
+    from twisted.internet.interfaces import IAddress
+    from twisted.python.failure import Failure
 
 
 @pytest.fixture(name="listening")
@@ -243,78 +157,3 @@ def test_stop_listening_closes_once(listening: Listening) -> None:
     assert transport is not None
     transport.write(b"alive")
     assert listening.clients[0].recv(9) == b"alive"
-
-
-class Exhausted:
-    """A listening socket whose `accept` fails with each of these errors in turn, and counts how often it is asked."""
-
-    def __init__(self, sock: socket.socket, codes: list[int]) -> None:
-        self._sock = sock
-        self._codes = codes
-        self.asked = 0
-
-    def accept(self) -> Any:
-        """Fail, or accept."""
-        self.asked += 1
-        if self._codes:
-            code = self._codes.pop(0)
-            raise OSError(code, os.strerror(code))
-        return self._sock.accept()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-
-@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS], ids=errno.errorcode.get)
-def test_exhaustion_waits_and_goes_on(listening: Listening, code: int) -> None:
-    """Without a descriptor the port asks twice a second, not a million times, and serves when there is one."""
-    sock = listening.port.socket = Exhausted(listening.port.socket, [code] * 3)  # type: ignore[assignment]
-    listening.connect()
-    while not listening.maker.made:
-        # The waiting connection would wake any reactor for as long as the port reads.
-        if listening.port in listening.host.readers:
-            listening.port.doRead()
-        listening.host.advance(0.01)
-        assert sock.asked <= 5
-    assert 1.4 < listening.host.seconds() < 1.7
-    assert not listening.host.getDelayedCalls()
-
-
-def test_exhaustion_and_the_end(listening: Listening) -> None:
-    """A port that is closed, or held, while it waits leaves no timer and does not wake up."""
-    listening.port.socket = Exhausted(listening.port.socket, [errno.EMFILE] * 9)  # type: ignore[assignment]
-    listening.connect()
-    listening.port.doRead()
-    listening.port.hold()
-    listening.host.advance(0.6)
-    assert listening.port not in listening.host.readers
-    listening.port.release()
-    listening.port.doRead()
-    listening.port.release()
-    listening.port.doRead()
-    assert len(listening.host.getDelayedCalls()) == 1
-    listening.port.stopListening()
-    assert not listening.host.getDelayedCalls()
-
-
-CODES = [
-    *(errno.EPERM, errno.ENETUNREACH, errno.EINVAL, errno.EACCES, errno.EMSGSIZE, errno.ECONNRESET),
-    *(errno.ECONNREFUSED, errno.ECONNABORTED, errno.EPROTO, errno.EINTR),
-]
-
-
-@pytest.mark.parametrize("code", CODES, ids=errno.errorcode.get)
-def test_an_error_of_one_connection_costs_no_other(listening: Listening, code: int) -> None:
-    """Broken connections in the queue are passed over, also when the daemon drains the queue for the last time."""
-    listening.port.socket = Exhausted(listening.port.socket, [code])  # type: ignore[assignment]
-    listening.connect(3)
-    listening.port.accept(99)
-    assert len(listening.maker.made) == 3
-    assert listening.port in listening.host.readers
-
-
-def test_an_error_that_stays_does_not_spin(listening: Listening) -> None:
-    """Even a socket that can only fail gives the reactor its turn."""
-    sock = listening.port.socket = Exhausted(listening.port.socket, [errno.EINVAL] * 10_000)  # type: ignore[assignment]
-    listening.port.doRead()
-    assert sock.asked <= ACCEPTS_PER_TURN

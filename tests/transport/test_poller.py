@@ -1,4 +1,4 @@
-"""The poller: what happens to many descriptors in one batch, and that nothing in it can end it."""
+"""The poller: hosted while something is watched, and right about many descriptors in one batch."""
 
 from __future__ import annotations
 
@@ -6,81 +6,24 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Callable, Coroutine, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_twisted
-from twisted.internet.abstract import FileDescriptor
-from twisted.internet.error import ConnectionDone
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 
 from echod.transport import poller as poller_module
 from echod.transport.poller import Poller
-from echod.transport.stream import UnixConnection
+from tests.transport.ends import End, Pair
+from tests.transport.wires import Host
 
-in_reactor: Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., Any]] = pytest_twisted.ensureDeferred
-
-
-class Host(Clock):
-    """A reactor that only notes which readers it was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: list[Any] = []
-
-    def addReader(self, reader: Any) -> None:
-        """Note it."""
-        self.readers.append(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        """Forget it."""
-        self.readers.remove(reader)
-
-
-class End(FileDescriptor):
-    """One end of a socket pair; `on_read` and `on_write` do what a test wants, `lost` notes how it ended."""
-
-    def __init__(self, reactor: Any, sock: socket.socket) -> None:
-        super().__init__(reactor)
-        self.sock = sock
-        self.connected = True
-        self.events: list[str] = []
-        self.on_read: Callable[[], object] = lambda: None
-        self.on_write: Callable[[], object] = lambda: None
-
-    def fileno(self) -> int:
-        """Return the descriptor, or -1."""
-        return self.sock.fileno()
-
-    def doRead(self) -> Any:
-        """Read everything there is, then do what the test wants."""
-        self.events.append("read")
-        try:
-            data = self.sock.recv(65_536)
-        except BlockingIOError:
-            self.events[-1] = "spurious"
-            return None
-        return self.on_read() if data else CONNECTION_DONE
-
-    def doWrite(self) -> Any:
-        """Do what the test wants."""
-        self.events.append("write")
-        return self.on_write()
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Note why, and close."""
-        super().connectionLost(reason)
-        self.events.append(type(reason.value).__name__)
-        self.sock.close()
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(name="pair")
-def pair_maker() -> Iterator[Callable[..., tuple[socket.socket, socket.socket]]]:
+def pair_maker() -> Iterator[Pair]:
     """Make socket pairs that do not block, and close them at the end."""
     made: list[socket.socket] = []
 
@@ -96,9 +39,6 @@ def pair_maker() -> Iterator[Callable[..., tuple[socket.socket, socket.socket]]]
         each.close()
 
 
-Pair = Callable[[], tuple[socket.socket, socket.socket]]
-
-
 def test_hosted_only_while_something_is_watched(pair: Pair) -> None:
     """The epoll exists, and the reactor knows it, from the first watched descriptor to the last."""
     host = Host()
@@ -108,7 +48,7 @@ def test_hosted_only_while_something_is_watched(pair: Pair) -> None:
     for end in ends:
         end.startReading()
         end.startReading()
-    assert host.readers == [poller]
+    assert host.readers == {poller}
     descriptor = poller.fileno()
     os.fstat(descriptor)
 
@@ -116,17 +56,17 @@ def test_hosted_only_while_something_is_watched(pair: Pair) -> None:
     assert (poller.getReaders(), poller.getWriters()) == (ends, ends[:1])
     ends[0].stopReading()
     ends[1].stopReading()
-    assert host.readers == [poller]
+    assert host.readers == {poller}
     ends[0].stopWriting()
-    assert host.readers == []
+    assert host.readers == set()
     assert poller.fileno() == -1
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
 
     ends[0].startReading()
-    assert host.readers == [poller]
+    assert host.readers == {poller}
     assert poller.removeAll() == [ends[0]]
-    assert host.readers == []
+    assert host.readers == set()
 
 
 def test_reads_and_writes_are_told_once_each(pair: Pair) -> None:
@@ -176,7 +116,7 @@ def test_peers_that_vanish_in_one_batch(pair: Pair) -> None:
         theirs.close()
     poller.doRead()
     assert all(end.events == ["read", "ConnectionDone"] for end in ends)
-    assert host.readers == []
+    assert host.readers == set()
 
 
 def test_a_reset_is_told_to_who_does_not_read() -> None:
@@ -191,7 +131,7 @@ def test_a_reset_is_told_to_who_does_not_read() -> None:
     peer.close()
     poller.doRead()
     assert end.events == ["ConnectionLost"]
-    assert host.readers == []
+    assert host.readers == set()
 
 
 def test_one_of_a_batch_closes_another(pair: Pair) -> None:
@@ -210,9 +150,7 @@ def test_one_of_a_batch_closes_another(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("stale", ["readable", "hung up"])
-def test_a_descriptor_that_is_used_again_in_one_batch(
-    pair: Pair, stale: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_descriptor_that_is_used_again_in_one_batch(pair: Pair, stale: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An event of a closed socket must not hurt the new one which got its number."""
     order: list[int] = []
 
@@ -284,94 +222,3 @@ def test_one_turn_is_bounded(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Non
     assert sum(len(end.events) for end in ends) == poller_module._ROUNDS * 4
     assert all(end.events for end in ends)
     poller.removeAll()
-
-
-@pytest.mark.parametrize("where", ["read", "write", "lost", "read lost"])
-def test_an_exception_costs_one_connection(pair: Pair, where: str, logged_failures: list[Failure]) -> None:
-    """Whatever a protocol raises, wherever: it is logged once, its connection ends, and the batch goes on."""
-    host = Host()
-    poller = Poller(host)
-    pairs = [pair() for _ in range(5)]
-    ends = [End(poller, ours) for ours, _ in pairs]
-    bad = ends[2]
-
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError(where)
-
-    for end, (_, peer) in zip(ends, pairs, strict=True):
-        end.startReading()
-        peer.send(b"x")
-    if where == "read":
-        bad.on_read = fail
-    elif where == "write":
-        bad.startWriting()
-        bad.on_write = fail
-    else:
-        bad.on_read = lambda: CONNECTION_DONE
-        setattr(bad, "connectionLost" if where == "lost" else "readConnectionLost", fail)
-    poller.doRead()
-
-    assert [end.events for end in ends if end is not bad] == [["read"]] * 4
-    assert [failure.type for failure in logged_failures] == [ZeroDivisionError]
-    logged_failures.clear()
-    assert bad not in poller.getReaders()
-    assert host.readers == [poller]
-    for end, (_, peer) in zip(ends, pairs, strict=True):
-        if end is not bad:
-            peer.send(b"y")
-    poller.doRead()
-    assert [end.events for end in ends if end is not bad] == [["read", "read"]] * 4
-    poller.removeAll()
-
-
-class Echo(Protocol):
-    """Echoes; fails at what it is told to fail at."""
-
-    lost = False
-
-    def dataReceived(self, data: bytes) -> None:
-        """Echo, or fail."""
-        if data == b"fail":
-            raise ZeroDivisionError
-        assert self.transport is not None
-        self.transport.write(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Note it, and fail."""
-        self.lost = True
-        if not reason.check(ConnectionDone):
-            raise ZeroDivisionError
-
-
-@in_reactor
-async def test_hosted_in_the_reactor(pair: Pair, logged_failures: list[Failure]) -> None:
-    """In the real reactor too, one connection that fails in two ways leaves the others echoing."""
-    from twisted.internet import reactor
-
-    poller = Poller(reactor)
-    assert poller.seconds() == pytest.approx(reactor.seconds(), abs=0.5)  # type: ignore[attr-defined]
-    pairs = [pair() for _ in range(3)]
-    protocols = []
-    for ours, _ in pairs:
-        protocol = Echo()
-        server: Any = None
-        protocol.makeConnection(UnixConnection(ours, protocol, "", server, 0, poller))  # type: ignore[arg-type]
-        protocols.append(protocol)
-    for _, peer in pairs[:2]:
-        peer.send(b"hello")
-    pairs[2][1].send(b"fail")
-    await deferLater(reactor, 0.05)  # type: ignore[arg-type]
-
-    assert [peer.recv(99) for _, peer in pairs] == [b"hello", b"hello", b""]
-    assert [protocol.lost for protocol in protocols] == [False, False, True]
-    assert [failure.type for failure in logged_failures] == [ZeroDivisionError, ZeroDivisionError]
-    logged_failures.clear()
-    for _, peer in pairs[:2]:
-        peer.send(b"again")
-    await deferLater(reactor, 0.05)  # type: ignore[arg-type]
-    assert [peer.recv(99) for _, peer in pairs[:2]] == [b"again", b"again"]
-    for _, peer in pairs:
-        peer.close()
-    await deferLater(reactor, 0.05)  # type: ignore[arg-type]
-    assert all(protocol.lost for protocol in protocols)
-    assert poller.fileno() == -1

@@ -1,0 +1,302 @@
+"""Served connections on real sockets and a clock in hand: limits that cut in time, and ends that lose nothing."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from echod.answers.answer import World
+from echod.answers.exam import Then
+from echod.answers.reply import Reply, Rule
+from echod.answers.template import Template
+from echod.connection import LINGER, QUIET_LOOKS, StreamLimits
+from tests.served import Served
+from tests.transport.wires import BIG, Wire, numbered
+
+NONE = StreamLimits(idle=0, stall=0, lifetime=0)
+
+LATE = 1.0
+"""Seconds by which a limit may act late: ticks of the coarse clock, of the wheel, and of these tests."""
+
+
+def saying(text: bytes, then: Then) -> Reply:
+    """Make an answer that says a text to anything."""
+    world = World(lambda: 0.0, lambda: "", lambda: 0.0)
+    return Reply("x", [Rule(None, (Template.literal(text),), then)], None, world)
+
+
+def fill(wire: Wire) -> None:
+    """Send until neither we nor the kernel take any more, without reading."""
+    wire.peer.setblocking(False)
+    for _ in range(3):
+        try:
+            while True:
+                wire.peer.send(bytes(65_536))
+                wire.turn()
+        except BlockingIOError:
+            wire.turn()
+    wire.peer.settimeout(2)
+
+
+@pytest.mark.parametrize("reflecting", [True, False])
+@pytest.mark.parametrize("quiet", [0.0, 3600.0])
+def test_idle(quiet: float, reflecting: bool) -> None:
+    """Without a byte for so long, a connection is cut, not earlier; also the first one after a quiet hour."""
+    served = Served(None if reflecting else saying(b"hi", Then.KEEP), StreamLimits(idle=3))
+    served.host.advance(quiet)
+    wire = served.wire()
+    served.run(wire, 2.9)
+    assert wire.ours.connected
+    wire.peer.send(b"x")
+    served.run(wire, 2.9)
+    assert wire.ours.connected
+    served.run(wire, LATE)
+    assert not wire.ours.connected
+    assert served.tally.dropped == {"idle": 1}
+    assert served.tally.open == 0
+    wire.close()
+
+
+@pytest.mark.parametrize("quiet", [0.0, 3600.0])
+def test_lifetime(quiet: float) -> None:
+    """However busy, a connection lives so long and no longer, counted from its own beginning."""
+    served = Served(None, StreamLimits(idle=1, lifetime=3))
+    served.host.advance(quiet)
+    wire = served.wire()
+    for _ in range(29):
+        wire.peer.send(b"x")
+        served.run(wire, 0.1)
+        assert wire.ours.connected
+    for _ in range(10):
+        if wire.ours.connected:
+            wire.peer.send(b"x")
+            served.run(wire, 0.1)
+    assert not wire.ours.connected
+    assert served.tally.dropped == {"lifetime": 1}
+    wire.close()
+
+
+def test_stall() -> None:
+    """A peer that takes nothing of what waits for it is cut, although it goes on sending."""
+    served = Served(None, StreamLimits(idle=0, stall=3))
+    wire = served.wire()
+    fill(wire)
+    served.run(wire, 2.9)
+    assert wire.ours.connected
+    served.run(wire, LATE)
+    assert not wire.ours.connected
+    assert served.tally.dropped == {"stall": 1}
+    wire.close()
+
+
+def test_a_slow_reader_is_no_stalled_one() -> None:
+    """As long as the kernel takes something now and then, the connection stays."""
+    served = Served(None, StreamLimits(idle=0, stall=3))
+    wire = served.wire()
+    fill(wire)
+    for _ in range(8):
+        served.run(wire, 2)
+        assert wire.ours.connected
+        wire.read(60_000)
+    served.run(wire, 3 + LATE)
+    assert served.tally.dropped == {"stall": 1}
+    wire.close()
+
+
+def test_a_stall_is_counted_from_its_own_beginning() -> None:
+    """An earlier one that the peer has made up for does not shorten the next."""
+    served = Served(saying(numbered(BIG), Then.KEEP), StreamLimits(idle=0, stall=3))
+    wire = served.wire()
+    wire.peer.send(b"?")
+    wire.turn()
+    assert wire.ours.waiting
+    assert wire.read(BIG) == numbered(BIG)
+    wire.turn()
+    assert not wire.ours.waiting
+    served.run(wire, 2.8)
+    wire.peer.send(b"?")
+    wire.turn()
+    assert wire.ours.waiting
+    served.run(wire, 2.8)
+    assert wire.ours.connected
+    served.run(wire, LATE)
+    assert not wire.ours.connected
+    assert served.tally.dropped == {"stall": 1}
+    wire.close()
+
+
+def test_a_close_that_the_peer_does_not_take_is_a_stall_too() -> None:
+    """Otherwise a peer that half-closes and never reads would keep its connection for ever."""
+    served = Served(saying(numbered(BIG), Then.KEEP), StreamLimits(idle=0, stall=3))
+    wire = served.wire()
+    wire.peer.send(b"?")
+    wire.peer.shutdown(socket.SHUT_WR)
+    served.run(wire, 2.9)
+    assert wire.ours.connected
+    served.run(wire, LATE)
+    assert not wire.ours.connected
+    assert served.tally.dropped == {"stall": 1}
+    wire.close()
+
+
+def test_zero_is_no_limit() -> None:
+    """A day in silence with bytes that wait."""
+    served = Served(None, NONE)
+    wire = served.wire()
+    fill(wire)
+    for _ in range(24):
+        served.host.advance(3600)
+        wire.turn()
+    assert wire.ours.connected
+    assert not served.tally.dropped
+    wire.close()
+
+
+def test_a_gone_connection_is_forgotten() -> None:
+    """Nothing is left: no timer, no entry, no count."""
+    served = Served()
+    wires = [served.wire() for _ in range(5)]
+    assert (served.tally.connections, served.tally.open, len(served.factory.open)) == (5, 5, 5)
+    for wire in wires:
+        wire.peer.close()
+        wire.turn(2)
+    assert (served.tally.connections, served.tally.open, len(served.factory.open)) == (5, 0, 0)
+    assert not served.patience._looks
+    for wire in wires:
+        wire.close()
+    assert not served.host.getDelayedCalls()
+
+
+def test_close_lets_the_peer_read_first() -> None:
+    """Input that nobody reads would turn the close into a reset which may overtake the answer, so it is dropped."""
+    served = Served(saying(b"bye", Then.CLOSE), NONE)
+    wire = served.wire()
+    wire.peer.send(b"QUIT")
+    wire.turn()
+    for _ in range(5):
+        wire.peer.send(b"more")
+        wire.turn()
+    assert wire.read(99) == b"bye"
+    served.run(wire, LINGER - 0.3)
+    assert wire.ours.connected
+    served.run(wire, 0.6)
+    assert not wire.ours.connected
+    assert served.tally.messages_received == 1
+    wire.close()
+
+
+def test_close_ends_with_the_peer() -> None:
+    """A peer that closes in turn is not waited for any longer."""
+    served = Served(saying(numbered(BIG), Then.CLOSE), NONE)
+    wire = served.wire()
+    wire.peer.send(b"QUIT")
+    assert wire.read(BIG + 1) == numbered(BIG)
+    wire.peer.close()
+    wire.turn(2)
+    assert not wire.ours.connected
+    assert not served.host.getDelayedCalls()
+    wire.close()
+
+
+@pytest.mark.parametrize("half_closed", [False, True])
+def test_reset_after_the_answer(half_closed: bool) -> None:
+    """Every byte, then a real RST; also for a peer that has ended its own direction while the answer was on its way."""
+    served = Served(saying(numbered(BIG), Then.RESET), NONE)
+    wire = served.wire()
+    wire.step = 0.002
+    wire.peer.send(b"QUIT")
+    wire.turn()
+    if half_closed:
+        wire.peer.shutdown(socket.SHUT_WR)
+    heard = wire.read(BIG)
+    wire.turn(5)
+    assert heard + wire.read(1) == numbered(BIG) + b"RESET"
+    wire.close()
+
+
+def test_half_close_leaves_the_peer_its_direction() -> None:
+    """The answer and the end of our direction; then what comes is dropped until the peer ends too."""
+    served = Served(saying(b"bye", Then.HALF_CLOSE), NONE)
+    wire = served.wire()
+    wire.peer.send(b"?")
+    assert wire.read(9) == b"bye"
+    for _ in range(20):
+        wire.peer.send(b"more")
+        served.run(wire, 1)
+    assert wire.ours.connected
+    assert served.tally.messages_received == 1
+    wire.peer.close()
+    wire.turn(2)
+    assert not wire.ours.connected
+    wire.close()
+
+
+def drained(served: Served, wires: list[Wire], grace: float) -> float:
+    """Drain, and return the seconds that it took."""
+    start = served.host.seconds()
+    done = Deferred.fromCoroutine(served.factory.drain(grace))
+    while not done.called:
+        for wire in wires:
+            wire.turn()
+        served.host.advance(0.05)
+        assert served.host.seconds() - start < grace + 1
+    done.addErrback(lambda failure: failure.raiseException())
+    return served.host.seconds() - start
+
+
+def test_drain_answers_what_comes_and_then_ends() -> None:
+    """What is on its way is answered; a connection ends a moment after its last byte, its peer being waited for."""
+    served = Served(None, NONE)
+    wire = served.wire()
+    wire.peer.send(b"last words")
+    done = Deferred.fromCoroutine(served.factory.drain(10))
+    heard = bytearray()
+    for _ in range(QUIET_LOOKS):
+        heard += wire.read(10)
+        wire.peer.send(b"and more..")
+        served.host.advance(0.05)
+    heard += wire.read(99)
+    assert bytes(heard) == b"last words" + b"and more.." * QUIET_LOOKS or wire.ours.connected
+    for _ in range(20):
+        served.host.advance(0.05)
+        wire.turn()
+    assert wire.peer.recv(99) == b""
+    wire.peer.close()
+    wire.turn(2)
+    assert done.called
+    assert not served.tally.dropped
+    wire.close()
+
+
+def test_drain_of_nothing_is_done() -> None:
+    """Without connections, there is nothing to wait for."""
+    served = Served()
+    assert drained(served, [], 10) == 0
+
+
+def test_drain_ends_in_time() -> None:
+    """Whoever goes on talking, or never reads, is cut when the grace is over, and counted."""
+    served = Served(None, NONE)
+    stuck, silent = served.wire(), served.wire()
+    fill(stuck)
+    assert 3 <= drained(served, [stuck, silent], 3) <= 3.2
+    assert served.tally.dropped == {"grace": 1}
+    for wire in (stuck, silent):
+        wire.close()
+    assert not served.host.getDelayedCalls()
+
+
+def test_abort_cuts_everyone() -> None:
+    """A second signal has no patience."""
+    served = Served(None, NONE)
+    wires = [served.wire() for _ in range(3)]
+    done = Deferred.fromCoroutine(served.factory.drain(10))
+    served.factory.abort()
+    served.host.advance(0)
+    assert done.called
+    for wire in wires:
+        with pytest.raises(ConnectionResetError):
+            wire.peer.recv(1)
+        wire.close()

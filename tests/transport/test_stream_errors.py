@@ -1,0 +1,79 @@
+"""Streams whose system calls fail, and streams that are reflected without a protocol."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import pytest
+
+from echod.tally import Tally
+from tests.transport.wires import Notes, Wire, numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(name="wire", params=["unix", "tcp"])
+def make_wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    """Make a connection over each kind of socket."""
+    wire = Wire(request.param, Notes())
+    yield wire
+    wire.close()
+
+
+CODES = [
+    *(errno.EPERM, errno.ENETUNREACH, errno.EINVAL, errno.EACCES, errno.EAGAIN, errno.EMSGSIZE),
+    *(errno.ENOBUFS, errno.ECONNRESET, errno.ECONNREFUSED, errno.ENOMEM, errno.EPIPE, errno.ETIMEDOUT),
+]
+
+
+@pytest.mark.parametrize("code", CODES, ids=errno.errorcode.get)
+def test_a_send_that_fails_once(wire: Wire, code: int) -> None:
+    """No traceback; the buffered path asks the kernel again, and the message still arrives."""
+    wire.fail("send", code)
+    wire.ours.write(b"first ")
+    wire.ours.write(b"second")
+    assert wire.read(12) == b"first second"
+    assert wire.protocol.events == []
+
+
+@pytest.mark.parametrize("reflecting", [False, True])
+@pytest.mark.parametrize("code", CODES, ids=errno.errorcode.get)
+def test_a_read_that_fails(wire: Wire, code: int, reflecting: bool) -> None:
+    """No traceback: nothing to read is not an error, and any other error ends this connection."""
+    if reflecting:
+        wire.ours.reflect(Reflected())
+    wire.fail("recv_into" if reflecting else "recv", code)
+    wire.peer.sendall(b"x")
+    wire.turn()
+    assert wire.protocol.events == ([] if code == errno.EAGAIN else ["ConnectionLost"])
+
+
+class Reflected:
+    """What a transport keeps up to date."""
+
+    def __init__(self) -> None:
+        self.active = 0.0
+        self.patience = self
+        self.now = 7.0
+        self.tally = Tally()
+
+
+def test_reflecting(wire: Wire) -> None:
+    """The transport sends back what comes, counts it, and stops when told."""
+    reflected = Reflected()
+    wire.ours.reflect(reflected)
+    wire.fail("send", errno.EAGAIN)
+    heard = b""
+    for at in range(0, 90_000, 3_000):
+        wire.peer.sendall(numbered(90_000)[at : at + 3_000])
+        heard += wire.read(3_000)
+    assert heard == numbered(90_000)
+    assert reflected.active == 7.0
+    assert reflected.tally.received_bytes == 90_000
+    assert 0 < reflected.tally.messages_received <= 90_000
+    wire.ours.reflect(None)
+    wire.peer.sendall(b"x")
+    wire.turn()
+    assert wire.protocol.heard == b"x"
