@@ -172,14 +172,15 @@ def _check(words: argparse.Namespace) -> int:
 
 
 def _verify(words: argparse.Namespace) -> int:
-    from echod.commands.configuration import answers, read  # noqa: PLC0415
+    from echod.answers.choose import answers_for  # noqa: PLC0415
+    from echod.commands.configuration import read  # noqa: PLC0415
     from echod.commands.verify import Verification, chosen  # noqa: PLC0415
     from echod.config import ConfigError  # noqa: PLC0415
     from echod.tap import world  # noqa: PLC0415
 
     try:
         config = read(words.file, os.environ)
-        made = answers(config, world())
+        made = answers_for(config, world())
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return status.CONFIG

@@ -56,7 +56,7 @@ async def connect_stream(
         raise ValueError(_unreadable(target, problem)) from problem
     client: StreamClient | None = None
     try:
-        connecting: Deferred[StreamClient] = endpoint.connect(factory)
+        connecting: Deferred[Any] = endpoint.connect(factory)
         client = await connecting.addTimeout(timeout, reactor, _out_of_time)
         if client.joined_itself:
             raise SelfConnectionError("TCP connected to itself: nothing listens there")  # noqa: TRY301 - reported below
@@ -106,6 +106,7 @@ def _endpoint(reactor: Any, target: Target, *, pinned: bool) -> IStreamClientEnd
         # Twisted's `ssl:` client trusts everyone; its `tls:` does not.
         return clientFromString(reactor, _with_address(target))
     plain = TCP6ClientEndpoint if ":" in target.host else TCP4ClientEndpoint
+    assert target.port is not None
     return wrapClientTLS(_AnyCertificate(), plain(reactor, target.host, target.port))
 
 
@@ -169,6 +170,7 @@ class _Lookup:
     def start(cls, reactor: Any, target: Target) -> Deferred[IPv4Address | IPv6Address]:
         """Look a target's name up, of the family its kind names."""
         lookup = cls()
+        assert target.port is not None
         if isIPAddress(target.host) or isIPv6Address(target.host):
             kind = IPv6Address if ":" in target.host else IPv4Address
             lookup.found.callback(kind("UDP", target.host, target.port))

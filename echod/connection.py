@@ -98,7 +98,8 @@ class ServedConnection(Protocol):
         self.source = source
         self.patience = owner.patience
         self.tally = owner.tally
-        self.active = owner.patience.now
+        # Not the coarse time, which stands while there is no connection.
+        self.active = owner.clock.seconds()
         self._began = self.active
         self.wire: WriteThrough | None = None
         self.ending: Then | None = None
@@ -134,7 +135,7 @@ class ServedConnection(Protocol):
         self.peer_ended = True
         if self.ending is None:
             self.finish()
-        else:
+        elif self.ending is not Then.RESET:
             self._close()
 
     def finish(self) -> None:
@@ -237,7 +238,8 @@ class ServedConnection(Protocol):
     def _waits(self) -> None:
         """Bytes began to wait for the peer. Called by the transport."""
         stall = self.owner.limits.stall
-        if stall and self._stalled_at is None:
+        if stall:
+            # An earlier stall is over, even if no look has seen that.
             self._stalled_at = self.patience.now + TICK
             self.patience.sooner(self, self._stalled_at + stall)
 

@@ -16,6 +16,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorSocket, IReactorSSL, IReactorTCP, IReactorUNIX
 from zope.interface import directlyProvides
 
+from echod.config import ConfigError
 from echod.config.files import read_bounded
 from echod.config.listen import WORDS
 from echod.config.problems import shown, suggestion
@@ -38,6 +39,16 @@ def endpoint_problems(config: Config) -> list[Problem]:
     out. So is an endpoint plugin that asks for a running reactor to read its words.
     """
     return list(_problems(config))
+
+
+def check_endpoints(config: Config) -> None:
+    """
+    Check every listening address as `endpoint_problems` does.
+
+    :raises ConfigError: with every problem.
+    """
+    if problems := endpoint_problems(config):
+        raise ConfigError(problems)
 
 
 def _problems(config: Config) -> Iterator[Problem]:

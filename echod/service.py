@@ -21,7 +21,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from echod import __version__
-from echod.answers.choose import answer_for, framing_for
+from echod.answers.choose import framing_for
 from echod.connection import StreamLimits
 from echod.guard.admission import Admission, Room
 from echod.guard.buckets import Buckets
@@ -31,7 +31,6 @@ from echod.guard.sources import Permit
 from echod.report import Reporter
 from echod.tally import Tally
 from echod.tcp import StreamServerFactory, address_of
-from echod.transport import mmsg
 from echod.transport.accept import StreamPort
 from echod.transport.datagram import RECEIVE_BUFFER, DatagramPort
 from echod.transport.listening import BACKLOG, ListeningReactor, datagram_socket, listen_stream
@@ -41,14 +40,15 @@ from echod.transport.vanished import unacknowledged_limit
 from echod.udp import DatagramServer, ReflectingServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
     from echod import config
-    from echod.answers.answer import World
+    from echod.answers.answer import Answer
     from echod.config import Config, Listen, Problem
     from echod.transport.inherited import Inherited
+    from echod.transport.mmsg import Batch
 
 _DRAIN_READS = 65_536
 """Datagrams answered at most, of those which the kernel holds, when a socket is closed."""
@@ -89,27 +89,36 @@ class Echod(Service):
     The daemon.
 
     :param config: what to serve.
+    :param answers: what each service says.
     :param reactor: hosts the listening sockets.
     :param host: hosts the connections: the reactor, or a `echod.transport.poller.Poller` in it.
-    :param world: what answers may know.
+    :param batch: room for the datagrams that are sent back unseen; None to look at each.
     :param inherited: sockets that were passed to this process.
     :ivar hint: a command to try, said at the start.
     """
 
     _log = Logger()
 
-    def __init__(self, config: Config, reactor: Any, host: Any, world: World, inherited: Inherited) -> None:
+    def __init__(
+        self,
+        config: Config,
+        answers: Mapping[str, Answer],
+        reactor: Any,
+        host: Any,
+        batch: Batch | None,
+        inherited: Inherited,
+    ) -> None:
         self.setName("echod")
         self.config = config
         self.services: dict[str, Running] = {}
         self._reactor = reactor
         self._host = host
-        self._world = world
+        self._answers = answers
         self._inherited = inherited
         self._patience = Patience(reactor)
         self._room = Room.of_process()
         self._own_ports: set[int] = set()
-        self._batch = None if mmsg.missing() else mmsg.Batch()
+        self._batch = batch
         self._failed: Callable[[BindError], object] = self._log_failure
         self._reporter = Reporter(reactor, self._losses)
         self._abandoned = False
@@ -207,7 +216,7 @@ class Echod(Service):
         tally = Tally()
         permit = Permit(settings.allow, settings.deny)
         factory = StreamServerFactory(
-            answer_for(settings, self._world),
+            self._answers[settings.name],
             self._patience,
             self._reactor,
             tally,
@@ -258,9 +267,7 @@ class Echod(Service):
         if mode == "off":
             return lambda factory: factory
         trusted = Permit(running.settings.trusted_proxies)
-        return lambda factory: ProxiedFactory(
-            factory, trusted, self._reactor, running.factory, required=mode == "on"
-        )
+        return lambda factory: ProxiedFactory(factory, trusted, self._reactor, running.factory, required=mode == "on")
 
     def _open_datagram(self, running: Running, listen: Listen) -> DatagramPort:
         sock, on_close = datagram_socket(listen, self._inherited, reuse_port=running.settings.reuse_port)

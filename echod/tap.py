@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from echod.answers.answer import World
-    from echod.config import Config
     from echod.service import Echod, Running
 
 EX_OSERR = 71
@@ -52,19 +51,6 @@ class Options(usage.Options):
             raise usage.UsageError(f"what is {surplus[0]!r}? To serve a file: twistd echod --config {surplus[0]}")
 
 
-def read_config(path: str | None, environ: Mapping[str, str]) -> Config:
-    """
-    Read the file, or the embedded default.
-
-    :raises SystemExit: 78 when it is wrong; every problem has been written to standard error.
-    """
-    try:
-        return load(None if path is None else Path(path), environ)
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(EX_CONFIG) from None
-
-
 def world() -> World:
     """Make what answers may know of this machine."""
     from echod.answers.answer import World  # noqa: PLC0415 - `twistd --help` needs none of it
@@ -81,17 +67,25 @@ def makeService(options: Mapping[str, Any]) -> Echod:
     # twistd has chosen the reactor by now (its option --reactor), so this is the first moment to import it.
     from twisted.internet import reactor  # noqa: PLC0415
 
-    from echod.endpoints import endpoint_problems  # noqa: PLC0415
+    from echod.answers.choose import answers_for  # noqa: PLC0415
+    from echod.endpoints import check_endpoints  # noqa: PLC0415
     from echod.service import BindError, Echod  # noqa: PLC0415
     from echod.signals import install  # noqa: PLC0415
     from echod.transport.inherited import Inherited  # noqa: PLC0415
+    from echod.transport.mmsg import Batch  # noqa: PLC0415
+    from echod.transport.paths import plain_datagrams, plain_streams  # noqa: PLC0415
     from echod.transport.poller import Poller  # noqa: PLC0415
 
-    config = read_config(options["config"], os.environ)
-    if problems := endpoint_problems(config):
-        sys.stderr.write(f"{ConfigError(problems)}\n")
-        raise SystemExit(EX_CONFIG)
-    service = Echod(config, reactor, Poller(reactor), world(), Inherited.from_environment(os.environ))
+    try:
+        config = load(None if options["config"] is None else Path(options["config"]), os.environ)
+        check_endpoints(config)
+        answers = answers_for(config, world())
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EX_CONFIG) from None
+    host = reactor if plain_streams(os.environ) else Poller(reactor)
+    batch = None if plain_datagrams(os.environ) else Batch()
+    service = Echod(config, answers, reactor, host, batch, Inherited.from_environment(os.environ))
     try:
         service.bind()
     except BindError as error:

@@ -32,6 +32,7 @@ class Served:
         self, answer: Answer | None = None, limits: StreamLimits | None = None, framing: Framing | None = None
     ) -> None:
         self.host = Host()
+        self._wires: list[Wire] = []
         self.patience = Patience(self.host)
         self.tally = Tally()
         self.factory = StreamServerFactory(
@@ -40,7 +41,13 @@ class Served:
 
     def wire(self, kind: str = "tcp") -> Wire:
         """Serve a real connection."""
-        return Wire(kind, self.factory.buildProtocol(THERE), self.host)
+        self._wires.append(Wire(kind, self.factory.buildProtocol(THERE), self.host))
+        return self._wires[-1]
+
+    def close(self) -> None:
+        """Leave no socket open."""
+        for wire in self._wires:
+            wire.close()
 
     def hand(self) -> Hand:
         """Serve a transport in the test's hand."""

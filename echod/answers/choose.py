@@ -14,7 +14,7 @@ from echod.answers.own import own_answer
 from echod.answers.reply import Reply, Rule
 from echod.answers.template import Template
 from echod.answers.when import Compares, HasLength, Regex
-from echod.config import Exact, PythonService, QotdService, ReplyService
+from echod.config import ConfigError, Exact, PythonService, QotdService, ReplyService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -22,6 +22,25 @@ if TYPE_CHECKING:
     from echod import config
     from echod.answers.answer import Answer, World
     from echod.answers.when import When
+    from echod.config import Config
+
+
+def answers_for(config: Config, world: World) -> dict[str, Answer]:
+    """
+    Make the answer of each service, by its name.
+
+    :raises ConfigError: with every answer that cannot be made, such as one of the user's own that is not installed.
+    """
+    made = {}
+    problems = []
+    for service in config.services.values():
+        try:
+            made[service.name] = answer_for(service, world)
+        except ValueError as problem:  # noqa: PERF203 - every problem is reported, not the first
+            problems.append(config.problem(f"services.{service.name}.protocol", str(problem)))
+    if problems:
+        raise ConfigError(problems)
+    return made
 
 
 def answer_for(service: config.Service, world: World) -> Answer:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
+from echod.answers.choose import answers_for
 from echod.commands import status
 from echod.commands.addresses import written_listen
-from echod.commands.configuration import answers, read
+from echod.commands.configuration import read
 from echod.commands.notes import notes
 from echod.config import ConfigError
 from echod.endpoints import endpoint_problems
 from echod.tap import world
+from echod.transport.paths import way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +34,7 @@ def check(file: str | None, environ: Mapping[str, str], out: TextIO, err: TextIO
         config = read(file, environ)
         problems = endpoint_problems(config)
         try:
-            made = answers(config, world())
+            made = answers_for(config, world())
         except ConfigError as error:
             problems += error.problems
     except ConfigError as error:
@@ -42,7 +44,10 @@ def check(file: str | None, environ: Mapping[str, str], out: TextIO, err: TextIO
         err.write(f"{ConfigError(problems)}\n")
         return status.CONFIG
     rows = [
-        (service.name, service.protocol, written_listen(listen))
+        (
+            *(service.name, service.protocol, written_listen(listen)),
+            way(listen, reflects=made[service.name].reflects, environ=environ),
+        )
         for service in config.services.values()
         for listen in service.listen
     ]
@@ -68,7 +73,7 @@ def _draw(rows: Sequence[tuple[str, ...]], out: TextIO) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("service", "protocol", "listens on"):
+    for heading in ("service", "protocol", "listens on", "path"):
         table.add_column(heading, overflow="fold")
     for row in rows:
         # Text, since rich would take brackets in a plain str for its markup.

@@ -247,7 +247,7 @@ class DatagramPort(FileDescriptor):
                 continue
             if self._tells_address:
                 hit = hit_address(ancillary)
-            self._reply = turned_back(ancillary)
+                self._reply = turned_back(ancillary)
                 self.arrived_at, self.unicast = hit if hit is not None else ("", True)
             self.protocol.datagramReceived(data, name)
         return most

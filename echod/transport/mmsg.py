@@ -159,7 +159,11 @@ class Batch:
         self._iovec_words[_IOV_LEN : 2 * count : 2] = self._header_words[_MSG_LEN : 8 * count : 8]
 
     def forget_interfaces(self, family: int) -> None:
-        """Leave the replies' interface to the routing table: they may well take another way than the requests."""
+        """
+        Leave the replies' interface to the routing table: they may well take another way than the requests.
+
+        Only a link-local address, valid on one link alone, needs its interface.
+        """
         count = self.count
         first = _INDEX_6 if family == socket.AF_INET6 else _INDEX_4
         kept = self._link_local() if family == socket.AF_INET6 else []
@@ -168,7 +172,11 @@ class Batch:
             self._control_words[at] = interface
 
     def _link_local(self) -> list[tuple[int, int]]:
-        """Return place and interface of each datagram that hit an address in fe00::/8, which has the link-local ones."""
+        """
+        Return place and interface of each datagram that hit a link-local address, the only ones that begin with 0xFE.
+
+        (Site-local ones, fec0::/10, do too, but RFC 3879 has done away with them.)
+        """
         first = bytes(self._control_bytes[_ADDRESS_6 : self.count * CONTROL : CONTROL])
         if 0xFE not in first:
             return []

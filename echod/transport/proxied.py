@@ -124,7 +124,7 @@ class HeaderProtocol(Protocol):
             self._give_over(*found)
 
     def readConnectionLost(self) -> None:
-        """The client ended its direction: where no header is required, what came before is its own. Called by Twisted."""
+        """Hear that no header will come: where none is required, what came is the client's own. Called by Twisted."""
         self._late()
         inner = self.transport.protocol
         if inner is self:

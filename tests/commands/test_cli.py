@@ -190,6 +190,15 @@ def test_send_on_a_terminal(served: Served) -> None:
     assert b"there is no MESSAGE: write one" in refused.stderr
 
 
+def _read_once(connection: socket.socket) -> None:
+    connection.recv(100)
+
+
+def _read_on(connection: socket.socket) -> None:
+    while connection.recv(100):
+        pass
+
+
 def test_send_reset(echod: Echod, tcp_peer: Callable[[Callable[[socket.socket], None]], str]) -> None:
     """A reset before an answer is status 1, as the service was reached."""
 
@@ -206,7 +215,7 @@ def test_send_reset(echod: Echod, tcp_peer: Callable[[Callable[[socket.socket], 
 
 def test_send_closed(echod: Echod, tcp_peer: Callable[[Callable[[socket.socket], None]], str]) -> None:
     """A close without an answer, likewise."""
-    endpoint = tcp_peer(lambda connection: connection.recv(100) and None)
+    endpoint = tcp_peer(_read_once)
     result = echod("send", endpoint, "x")
 
     assert result.returncode == 1
@@ -219,13 +228,7 @@ def test_send_silence(
     udp_peer: Callable[[Callable[[bytes], list[bytes]]], str],
 ) -> None:
     """Silence is a timeout; a connection was reached by then, datagrams reached nobody that we know of."""
-    stream = echod(
-        "send",
-        tcp_peer(lambda connection: connection.recv(100) and connection.recv(1) and None),
-        "x",
-        "--timeout",
-        "200ms",
-    )
+    stream = echod("send", tcp_peer(_read_on), "x", "--timeout", "200ms")
     datagram = echod("send", udp_peer(lambda _: []), "x", "--timeout", ".2")
 
     assert (stream.returncode, stream.stderr.split(b":")[0]) == (1, b"timeout")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from echod.commands.configuration import answers, read
+from echod.answers.choose import answers_for
+from echod.commands.configuration import read
 from echod.commands.notes import notes
 from echod.config import ConfigError
 from echod.tap import world
@@ -20,7 +21,7 @@ def noted(tmp_path: Path, settings: str) -> list[str]:
     file = tmp_path / "echod.yaml"
     file.write_text(f"services:\n  a: {{{settings}}}\n")
     config = read(str(file), {})
-    return notes(config, answers(config, world()))
+    return notes(config, answers_for(config, world()))
 
 
 @pytest.mark.parametrize(
@@ -56,10 +57,10 @@ def test_unproven(tmp_path: Path) -> None:
     assert found[0].startswith("services.a.rules[1]: `echod verify` knows no request that reaches this rule")
 
 
-def test_answers(tmp_path: Path) -> None:
+def test_answers_for(tmp_path: Path) -> None:
     """An answer of one's own that is not there is a problem at its place."""
     file = tmp_path / "echod.yaml"
     file.write_text("services:\n  a: {listen: 'tcp:7', protocol: 'python:no.such:thing'}\n")
 
     with pytest.raises(ConfigError, match=r"echod.yaml:2:\d+: services.a.protocol: python:no.such:thing cannot be"):
-        answers(read(str(file), {}), world())
+        answers_for(read(str(file), {}), world())
