@@ -161,9 +161,16 @@ class _Question:
     def _over(self) -> None:
         if self._heard:
             self._answer.callback(b"".join(self._heard))
+        elif trouble := _trouble(self._client):
+            self._answer.errback(TalkError("unreachable", trouble, reached=False))
         else:
             sentence = f"no answer within {self._timeout:g} s"
             self._answer.errback(TalkError("timeout", sentence, reached=isinstance(self._client, StreamClient)))
+
+
+def _trouble(client: StreamClient | DatagramClient) -> str | None:
+    """Return what the network said to a datagram, where a stream would have ended."""
+    return client.trouble() if isinstance(client, DatagramClient) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +210,9 @@ async def prove(
             if not failure.reached:
                 break
             continue
-        reached = not target.datagram or verdict.word not in ("refused", "timeout")
+        if verdict.word == "timeout" and (trouble := _trouble(client)):
+            verdict = Verdict(right=False, word="unreachable", why=trouble)
+        reached = not target.datagram or verdict.word not in ("refused", "timeout", "unreachable")
         proofs.append(Proof(exam.name, verdict, reached=reached))
         if not reached:
             break

@@ -162,13 +162,13 @@ class ServedConnection(Protocol):
         self.transport.unregisterProducer()
         if then is Then.RESET:
             self._reset()
-        elif self.secure or self.peer_ended:
-            # TLS cannot end one direction (Twisted issue 5341).
+        elif self.secure or self.peer_ended or not hasattr(self.transport, "loseWriteConnection"):
+            # TLS cannot end one direction (Twisted issue 5341), nor can every endpoint plugin's transport.
             self._close()
         else:
-            if self.blocked:
-                self.blocked = False
-                self.transport.resumeProducing()
+            # Reading may be paused, also where `blocked` is no longer set. What comes now is to be dropped.
+            self.blocked = False
+            self.transport.resumeProducing()
             self.transport.loseWriteConnection()
 
     def abort(self) -> None:

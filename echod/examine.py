@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 
 from echod.answers.exam import Ending, Verdict
+from echod.framing import FrameError
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -59,18 +60,28 @@ class Examination:
 
     def _step(self) -> None:
         """Send what is due, and wait again."""
+        if self._client_open and self._exam.ready and not self._asked:
+            self._ask()
+        # A client may tell of a refusal while it sends.
         if not self._client_open:
             return
-        if self._exam.ready and not self._asked:
-            self._asked = True
-            if self._exam.request is not None:
-                self._client.send(self._exam.request)
-            if self._exam.half_close:
-                self._client.end()
         self._stop_waiting()
         patience = self._exam.patience
         wait = self._timeout if patience is None else min(patience, self._timeout)
         self._call = self._clock.callLater(wait, lambda: self._finish(self._exam.silent()))
+
+    def _ask(self) -> None:
+        """Send the request."""
+        self._asked = True
+        self._exam.asked(whole=self._client.whole)
+        try:
+            if self._exam.request is not None:
+                self._client.send(self._exam.request)
+        except FrameError as fault:
+            self._finish(Verdict(right=False, word="mismatch", why=f"the request cannot be sent: {fault}"))
+            return
+        if self._exam.half_close and self._client_open:
+            self._client.end()
 
     def _stop_waiting(self) -> None:
         if self._call is not None and self._call.active():

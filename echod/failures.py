@@ -64,6 +64,9 @@ def _explain(problem: BaseException) -> tuple[str, str]:
         return "reset", "the connection was cut while it was made"
     if isinstance(problem, error.ConnectionDone):
         return "closed", "the connection was closed while it was made"
+    if isinstance(problem, error.ConnectError) and problem.osError is None:
+        # An ICMP error that ends the attempt: with epoll Twisted takes it for a lost connection, and loses its number.
+        return "unreachable", "the network turned the attempt to connect away"
     code = getattr(problem, "osError", None) or getattr(problem, "errno", None)
     if code in _UNREACHABLE:
         return "unreachable", os.strerror(code)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -90,7 +89,7 @@ class Echod(Service):
 
     :param config: what to serve.
     :param answers: what each service says.
-    :param reactor: hosts the listening sockets.
+    :param reactor: hosts the listening sockets; its seconds should never be set, see `echod.steady`.
     :param host: hosts the connections: the reactor, or a `echod.transport.poller.Poller` in it.
     :param batch: room for the datagrams that are sent back unseen; None to look at each.
     :param inherited: sockets that were passed to this process.
@@ -229,8 +228,7 @@ class Echod(Service):
             self._own_ports,
             permit,
             Buckets(rate, limits.datagrams_burst) if rate else None,
-            # The reactor's clock is set now and then; back by an hour, it would close every bucket for an hour.
-            time.monotonic,
+            self._reactor.seconds,
             low_ports=settings.low_ports,
             amplify=settings.amplify,
         )

@@ -71,6 +71,7 @@ def makeService(options: Mapping[str, Any]) -> Echod:
     from echod.endpoints import check_endpoints  # noqa: PLC0415
     from echod.service import BindError, Echod  # noqa: PLC0415
     from echod.signals import install  # noqa: PLC0415
+    from echod.steady import Steady  # noqa: PLC0415
     from echod.transport.inherited import Inherited  # noqa: PLC0415
     from echod.transport.mmsg import Batch  # noqa: PLC0415
     from echod.transport.paths import plain_datagrams, plain_streams  # noqa: PLC0415
@@ -83,9 +84,10 @@ def makeService(options: Mapping[str, Any]) -> Echod:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EX_CONFIG) from None
-    host = reactor if plain_streams(os.environ) else Poller(reactor)
+    steady = Steady(reactor)
+    host = steady if plain_streams(os.environ) else Poller(steady)
     batch = None if plain_datagrams(os.environ) else Batch()
-    service = Echod(config, answers, reactor, host, batch, Inherited.from_environment(os.environ))
+    service = Echod(config, answers, steady, host, batch, Inherited.from_environment(os.environ))
     try:
         service.bind()
     except BindError as error:

@@ -222,10 +222,13 @@ class AnswerServer(ServedConnection):
 
     def dataReceived(self, data: bytes) -> None:
         """Answer the messages that are whole. Called by Twisted."""
-        if self.ending is not None:
+        if self.ending is not None or self._fault is not None:
             return
         self.active = self.patience.now
         self.tally.received_bytes += len(data)
+        if self._conversation.endless:
+            # The talk does not depend on it (RFC 864).
+            return
         try:
             self._pending.extend(self._decoder.feed(data))
         except FrameError as fault:
@@ -247,6 +250,13 @@ class AnswerServer(ServedConnection):
     def finish(self) -> None:
         """Answer the messages that wait, then end."""
         self._work()
+
+    def leave(self, *, urgent: bool) -> None:
+        """End once everything is answered; a talk without end is over at once."""
+        if self._conversation.endless and self.ending is None and not self.peer_ended:
+            self.end(Then.CLOSE)
+        else:
+            super().leave(urgent=urgent)
 
     def _work(self) -> None:
         """Answer what waits, as long as the peer takes the answers."""

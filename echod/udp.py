@@ -8,6 +8,8 @@ both clients are made in the same way.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import sys
 from collections import OrderedDict
@@ -19,8 +21,11 @@ from twisted.logger import Logger
 from echod.answers.answer import Path, Peer
 from echod.answers.exam import Ending
 from echod.guard.sources import MAPPED, packed
+from echod.transport.datagram import gist_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from twisted.internet.interfaces import IAddress
 
     from echod.answers.answer import Answer, Conversation, Said
@@ -74,7 +79,7 @@ class DatagramServer(DatagramProtocol):
         address = b""
         if self._guard is not None:
             address = packed(addr[0])
-            reason = self._guard.refuse(address, addr[1], unicast=self.transport.unicast)
+            reason = self._guard.refuse(address, addr[1], gist_of(datagram), unicast=self.transport.unicast)
             if reason is not None:
                 tally.dropped[reason] += 1
                 return
@@ -129,10 +134,10 @@ class ReflectingServer(DatagramServer):
     Also a complete `DatagramServer`, for the port that looks at each of them.
     """
 
-    def screen(self, name: bytes, *, unicast: bool) -> str | None:
-        """Ask the guard about a peer's raw name. Called by the transport."""
+    def screen(self, name: bytes, gist: bytes, *, unicast: bool) -> str | None:
+        """Ask the guard about a datagram by its peer's raw name. Called by the transport."""
         assert self._guard is not None
-        return self._guard.refuse(address_in(name), int.from_bytes(name[2:4], "big"), unicast=unicast)
+        return self._guard.refuse(address_in(name), int.from_bytes(name[2:4], "big"), gist, unicast=unicast)
 
     def always(self, name: bytes) -> bool:
         """Tell whether a peer that passed always will: the guard counts nothing for it. Called by the transport."""
@@ -173,6 +178,13 @@ class DatagramClient(DatagramProtocol):
 
     def __init__(self) -> None:
         self._listener: Listener | None = None
+        self._errors: Mapping[str, int] = {}
+        self._told: Mapping[str, int] = {}
+
+    def startProtocol(self) -> None:
+        """Keep what counts the errors, which is asked when the socket may be closed already. Called by Twisted."""
+        # Twisted's own ports count none.
+        self._errors = getattr(self.transport, "errors", {})
 
     def listen(self, listener: Listener) -> None:
         """Tell a listener from now on. Earlier datagrams answer nothing that was asked."""
@@ -193,6 +205,16 @@ class DatagramClient(DatagramProtocol):
         """Pass on what came. Called by Twisted."""
         if self._listener is not None:
             self._listener.received(datagram)
+
+    def trouble(self) -> str | None:
+        """
+        Return what the network said since this was last asked (an ICMP error, a failed send), or None.
+
+        Refusals are left out: the listener hears them at once.
+        """
+        told, self._told = self._told, dict(self._errors)
+        new = [name for name, count in self._told.items() if count > told.get(name, 0) and name != "ECONNREFUSED"]
+        return os.strerror(getattr(errno, new[0], 0)) if new else None
 
     def connectionRefused(self) -> None:
         """Pass on that nothing listens there, by an ICMP error. Called by the transport."""

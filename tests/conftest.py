@@ -69,11 +69,7 @@ class _Held:
         return cls(
             frozenset(reactor.getReaders()) | frozenset(reactor.getWriters()),
             frozenset(reactor.getDelayedCalls()),
-            frozenset(
-                t
-                for t in threading.enumerate()
-                if not t.name.startswith("PoolThread-twisted.internet.reactor")
-            ),
+            frozenset(t for t in threading.enumerate() if not t.name.startswith("PoolThread-twisted.internet.reactor")),
             frozenset(_sockets()),
         )
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.address import IPv4Address
 
 from echod.answers.echo import Echo
-from echod.connection import StreamLimits
 from echod.guard.patience import TICK, Patience
 from echod.tally import Tally
 from echod.tcp import StreamServerFactory
@@ -15,6 +14,7 @@ from tests.transport.wires import Host, Wire
 
 if TYPE_CHECKING:
     from echod.answers.answer import Answer
+    from echod.connection import StreamLimits
     from echod.framing import Framing
 
 HERE = IPv4Address("TCP", "192.0.2.2", 55555)

@@ -6,9 +6,7 @@ Over a stream there is one connection, without Nagle's algorithm (RFC 896), whic
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from typing import TYPE_CHECKING, Any, TextIO
 
 from twisted.internet.defer import Deferred
@@ -97,7 +95,6 @@ class _Talk:
 
     def __init__(self, client: StreamClient | DatagramClient) -> None:
         self._client = client
-        self._known = 0
         # Streams are cut by the run, which knows how long each answer is.
         self.whole = client.whole
         if ITCPTransport.providedBy(client.transport):
@@ -109,19 +106,8 @@ class _Talk:
         return self.trouble()
 
     def trouble(self) -> str | None:
-        """
-        Return what the network said since it was last asked, or None.
-
-        A refusal is left out: the client tells it at once. A stream's errors end it.
-        """
-        if not isinstance(self._client, DatagramClient):
-            return None
-        counted = {name: count for name, count in self._client.transport.errors.items() if name != "ECONNREFUSED"}
-        if sum(counted.values()) == self._known:
-            return None
-        self._known = sum(counted.values())
-        code = getattr(errno, list(counted)[-1], 0)
-        return os.strerror(code)
+        """Return what the network said since it was last asked, or None; a stream's errors end it."""
+        return self._client.trouble() if isinstance(self._client, DatagramClient) else None
 
 
 class _Lines:

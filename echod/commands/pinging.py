@@ -158,6 +158,7 @@ class PingRun:
 
     def _send(self) -> None:
         """Send the next message and plan the one after it."""
+        self._hear_trouble()
         self.statistics.sent += 1
         number = self.statistics.sent
         if len(self._open) >= REMEMBERED:
@@ -237,15 +238,19 @@ class PingRun:
     def _time_is_up(self, number: int) -> None:
         """Say that a message got no answer in time."""
         self._mishear()
+        self._hear_trouble()
         if number in self._waiting:
-            trouble = self._talk.trouble()
-            if trouble is not None:
-                self._fail(number, "unreachable", trouble)
-            else:
-                partly = self._heard and number == next(iter(self._open))
-                what = f"only {len(self._heard)} of {self._payloads.size} bytes" if partly else "no answer"
-                self._fail(number, "timeout", f"{what} within {self._plan.timeout:g} s")
+            partly = self._heard and number == next(iter(self._open))
+            what = f"only {len(self._heard)} of {self._payloads.size} bytes" if partly else "no answer"
+            self._fail(number, "timeout", f"{what} within {self._plan.timeout:g} s")
         self._stop_if_settled()
+
+    def _hear_trouble(self) -> None:
+        """Give up the oldest message that waits, if the network said that one did not arrive."""
+        trouble = self._talk.trouble()
+        number = next(iter(self._waiting), None)
+        if trouble is not None and number is not None:
+            self._fail(number, "unreachable", trouble)
 
     def _mishear(self) -> None:
         """Judge the beginning of an answer in the stream, of which no more comes, if it cannot become right."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from echod.guard.repetition import Repetition
 from echod.guard.sources import is_loopback, source
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class DatagramGuard:
 
     :param own_ports: the ports of all datagram services of this process; a reply to one could come back for ever.
     :param permit: who may use the service; whoever it names in `allow` is trusted.
-    :param buckets: how much each source may send; None for no limit. Loopback has none.
+    :param buckets: how much each source may send; None for no limit, nor any watch for loops. Loopback has neither.
     :param low_ports: whether source ports below 1024 and 2049 are answered.
     :param amplify: whether everyone is trusted with answers longer than requests.
     :param now: gives the time in seconds for the buckets.
@@ -53,13 +54,15 @@ class DatagramGuard:
         self._now = now
         self._low_ports = low_ports
         self._amplify = amplify
+        self._repetition = Repetition()
 
-    def refuse(self, address: bytes, port: int, *, unicast: bool) -> str | None:
+    def refuse(self, address: bytes, port: int, gist: bytes, *, unicast: bool) -> str | None:
         """
         Decide about one datagram: the reason why it is dropped, or None.
 
         :param address: the packed source address.
         :param port: the source port.
+        :param gist: what tells the datagram from others: all of it, or both ends of a long one.
         :param unicast: whether it was sent to this host alone.
         """
         if (port < LOWEST_PORT or port == NFS_PORT) and not (self._low_ports and port):
@@ -71,9 +74,12 @@ class DatagramGuard:
         if not self._permit.open and not self._permit.admits(address):
             return "denied"
         buckets = self._buckets
-        if buckets is None or is_loopback(address) or buckets.take(source(address), self._now()):
+        if buckets is None or is_loopback(address):
             return None
-        return "rate"
+        now = self._now()
+        if not buckets.take(source(address), now):
+            return "rate"
+        return "loop" if self._repetition.ends_row(address, port, gist, now) else None
 
     def counts(self, address: bytes) -> bool:
         """Tell whether a peer's datagrams are counted, so that `refuse` may change its mind about them."""

@@ -26,8 +26,12 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from echod.transport.packet_info import IP_PKTINFO, hit_address, turned_back
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from echod.transport.packet_info import Ancillary
 
 LARGEST = 65_536
 """More than any UDP datagram has (65,507 bytes over IPv4), so that none is cut."""
@@ -41,8 +45,9 @@ RECEIVE_BUFFER = 4 << 20
 SEND_BUFFER = 1 << 20
 """Bytes asked for with SO_SNDBUF; with the usual 200 KiB, three of the largest datagrams fill it."""
 
-# Linux names that Python's socket module does not have in every version: <linux/in.h>, <linux/in6.h>.
-_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+GIST = 512
+"""Bytes at each end of a datagram by which it is told from others."""
+
 _ANCILLARY = 256
 # Linux: <asm-generic/socket.h>; <linux/sock_diag.h> has the nine numbers, the last of which counts drops.
 _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32
@@ -91,7 +96,7 @@ def prepare(sock: socket.socket) -> bool:
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
-        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
     return True
 
 
@@ -110,47 +115,9 @@ def _has_one_address(sock: socket.socket) -> bool:
     return True
 
 
-Ancillary = list[tuple[int, int, bytes]]
-"""Control messages: level, kind and contents of each."""
-
-
-def hit_address(ancillary: Ancillary) -> tuple[str, bool] | None:
-    """
-    Read the packet information of a datagram.
-
-    Returns the local address that was hit, and whether the datagram was sent to this host alone (not to a broadcast
-    or multicast address); None when the kernel gave none.
-    """
-    for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
-            _, local, destination = struct.unpack("I4s4s", data[:12])
-            return socket.inet_ntop(socket.AF_INET, local), local == destination
-        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-            return socket.inet_ntop(socket.AF_INET6, data[:16]), data[0] != 0xFF
-    return None
-
-
-def turned_back(ancillary: Ancillary) -> Ancillary:
-    """
-    Make the packet information of a datagram into that of its reply: from the address that was hit.
-
-    The interface is left to the routing table, since replies may well take another way than requests; only an address
-    that is valid on one link alone, a link-local one, needs it.
-    """
-    return [
-        (level, kind, b"\0\0\0\0" + data[4:12] if level == socket.IPPROTO_IP else _without_interface(data))
-        for level, kind, data in ancillary
-        if (level, kind) in _PACKET_INFORMATION
-    ]
-
-
-_PACKET_INFORMATION = {(socket.IPPROTO_IP, _IP_PKTINFO), (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)}
-
-
-def _without_interface(information: bytes) -> bytes:
-    """Return an in6_pktinfo for any interface, or as it is for a link-local address (fe80::/10)."""
-    link_local = information[0] == 0xFE and information[1] & 0xC0 == 0x80
-    return information if link_local else information[:16] + b"\0\0\0\0"
+def gist_of(datagram: bytes) -> bytes:
+    """Return what tells a datagram from others: all of it, or both ends of a long one."""
+    return datagram if len(datagram) <= 2 * GIST else datagram[:GIST] + datagram[-GIST:]
 
 
 @implementer(IListeningPort)

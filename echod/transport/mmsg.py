@@ -18,6 +18,8 @@ import socket
 import struct
 import sys
 
+from echod.transport.datagram import GIST
+
 SIZE = 64
 """Datagrams in a batch."""
 
@@ -99,6 +101,7 @@ class Batch:
         self._header_words = self._header_bytes.cast("Q")
         self._iovec_bytes = memoryview(self._iovecs).cast("B")
         self._iovec_words = self._iovec_bytes.cast("Q")
+        self._buffer_bytes = memoryview(self._buffers).cast("B")
         self._name_bytes = memoryview(self._names).cast("B")
         self._name_words = self._name_bytes.cast("Q")
         self._control_bytes = memoryview(self._control).cast("B")
@@ -137,6 +140,14 @@ class Batch:
     def name(self, index: int) -> bytes:
         """Return a peer's name: a sockaddr_in or sockaddr_in6 (28 bytes)."""
         return bytes(self._name_bytes[index * NAME : index * NAME + 28])
+
+    def gist(self, index: int) -> bytes:
+        """Return a datagram, or both ends of a long one."""
+        start = index * BUFFER
+        end = start + self._header_words[8 * index + _MSG_LEN]
+        if end - start <= 2 * GIST:
+            return bytes(self._buffer_bytes[start:end])
+        return bytes(self._buffer_bytes[start : start + GIST]) + bytes(self._buffer_bytes[end - GIST : end])
 
     def unicast(self, family: int) -> bool:
         """Tell whether every datagram was sent to this host alone, not to a broadcast or multicast address."""

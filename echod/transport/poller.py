@@ -11,6 +11,7 @@ documents: an epoll descriptor is readable when something in it is ready (epoll(
 from __future__ import annotations
 
 import select
+import time
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionDone
@@ -35,9 +36,12 @@ _ROUNDS = 16
 """
 Times that the kernel is asked again before the reactor gets its turn.
 
-While some are served others become ready, and to ask for them costs a tenth of a turn. The bound is for timers and
-signals, which wait meanwhile.
+While some are served others become ready, and to ask for them costs a tenth of a turn. The bound is for timers,
+signals and new connections, which wait meanwhile.
 """
+
+_LONG = 0.004
+"""Seconds after which the reactor gets its turn in any case: a flood of datagrams makes long rounds."""
 
 
 @implementer(IReadDescriptor, IReactorFDSet)
@@ -73,6 +77,7 @@ class Poller:
 
     def doRead(self) -> None:
         """Serve what is ready. Called by the reactor."""
+        end = time.perf_counter() + _LONG
         for _ in range(_ROUNDS):
             epoll = self._epoll
             if epoll is None:
@@ -93,7 +98,7 @@ class Poller:
                         self._disconnect(target, why, reading=True)
                 else:
                     self._serve(descriptor, target, event)
-            if not ready:
+            if not ready or time.perf_counter() > end:
                 return
 
     def connectionLost(self, reason: Failure) -> None:

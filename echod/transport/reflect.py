@@ -26,8 +26,12 @@ KNOWN = 65_536
 class Screen(Protocol):
     """Says what may be sent back; also a `DatagramReceiver`, for the port's beginning and end."""
 
-    def screen(self, name: bytes, *, unicast: bool) -> str | None:
-        """Decide about one datagram by its peer's raw name: the reason why it is dropped, or None."""
+    def screen(self, name: bytes, gist: bytes, *, unicast: bool) -> str | None:
+        """
+        Decide about one datagram by its peer's raw name: the reason why it is dropped, or None.
+
+        :param gist: all of it, or both ends of a long one, as `echod.transport.datagram.gist_of` cuts them.
+        """
 
     def always(self, name: bytes) -> bool:
         """Tell whether a peer that was just let pass always will be, so that it need not be asked for again."""
@@ -121,7 +125,7 @@ class ReflectingPort(DatagramPort):
             if key in known and unicast:
                 continue
             name = batch.name(index)
-            reason = screen.screen(name, unicast=unicast)
+            reason = screen.screen(name, batch.gist(index), unicast=unicast)
             if reason is None:
                 if screen.always(name):
                     if len(known) >= KNOWN:

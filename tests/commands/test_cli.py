@@ -104,7 +104,10 @@ def test_check(echod: Echod, tmp_path: Path) -> None:
     lines = result.stdout.decode().splitlines()
 
     assert (result.returncode, result.stderr) == (0, b"")
-    assert lines[:2] == ["echo     echo   tcp 127.0.0.1:0", "echo     echo   udp 127.0.0.1:0"]
+    assert [line.split()[:4] for line in lines[:2]] == [
+        ["echo", "echo", "tcp", "127.0.0.1:0"],
+        ["echo", "echo", "udp", "127.0.0.1:0"],
+    ]
     assert lines[4].startswith("note: services.echo.listen: tcp:0:interface=127.0.0.1 leaves the port to the kernel")
     assert lines[-1] == f"{file} is right: 3 services on 4 addresses"
     assert echod("check", "-", data=SERVICES.encode()).stdout.decode().splitlines()[:-1] == lines[:-1]
@@ -121,7 +124,7 @@ def test_check_wrong(echod: Echod, tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (78, b"")
     assert [line.split(": ")[:2] for line in lines] == [
         [f"{file}:2:15", "services.a.listen"],
-        [f"{file}:3:32", "services.b.protocol"],
+        [f"{file}:3:34", "services.b.protocol"],
     ]
     assert echod("verify", str(tmp_path / "none.yaml")).returncode == 78
 

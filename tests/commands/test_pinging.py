@@ -269,6 +269,16 @@ def test_not_sent() -> None:
     assert (table.over, table.run.statistics.lost) == (1, 2)
 
 
+def test_network_spoke_before() -> None:
+    """What the network said between two messages is about the first of them."""
+    table = Table(count=2)
+    table.wire.said = "No route to host"
+    table.clock.advance(1)
+    table.answer(2)
+
+    assert table.words() == [(1, "unreachable"), (2, "")]
+
+
 def test_network_spoke() -> None:
     """What the network said while a message waited is the reason, not the silence."""
     table = Table(count=1)

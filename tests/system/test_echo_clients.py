@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.clients import connected, datagrams, exactly, fill, rest
+from tests.system.clients import Sending, connected, datagrams, exactly, fill, rest
 from tests.system.daemon import LIMIT, Daemon
 from tests.system.programs import program
 
@@ -105,6 +105,22 @@ def test_who_does_not_read_is_held_back(tmp_path: Path) -> None:
                 assert exactly(other, 5) == b"after"
                 greedy.shutdown(socket.SHUT_WR)
                 assert (rest(greedy) == b"x" * sent) is True
+
+
+@pytest.mark.parametrize("service", ["unix", "tcp"])
+def test_the_end_of_a_client_that_reads_later(tmp_path: Path, service: str) -> None:
+    """
+    Bytes that wait in the daemon when the client's end arrives are not lost.
+
+    How many the kernel takes before some have to wait depends on the machine, so many sizes are tried.
+    """
+    step, most = (16 << 10, 640 << 10) if service == "unix" else (96 << 10, 8 * MIB)
+    with Daemon(tmp_path, STREAMS, environ={"FOLDER": str(tmp_path)}) as daemon:
+        where = daemon.at(service) if service == "tcp" else daemon.at(service).text
+        for size in range(step, most, step):
+            with connected(where) as sock, Sending(sock, b"x" * size):
+                time.sleep(0.02)
+                assert len(rest(sock)) == size
 
 
 def test_openssl_s_client(tmp_path: Path, certificate: tuple[Path, Path]) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
-from echod.transport.datagram import BUDGET, hit_address
+from echod.transport.datagram import BUDGET
+from echod.transport.packet_info import hit_address
 from tests.transport.datagrams import LARGEST_4, LARGEST_6, Open
 
 if TYPE_CHECKING:
