@@ -113,8 +113,8 @@ class Generator:
             self._fail()
         spent = self._server.cpu_seconds() - before
         seen = json.loads(line)
-        if not seen["messages"]:
-            sys.exit(f"{self._what}: nothing came back.\n{self._server.log_end()}")
+        if not seen["messages"] or not spent:
+            sys.exit(f"{self._what}: {seen['messages']} messages, {spent} s of CPU time; nothing to compare.")
         cpu_us = spent / seen.pop("messages") * 1e6
         return Sample(cpu_us, **seen)
 

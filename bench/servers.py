@@ -101,13 +101,8 @@ class Server:
         return self._log.read_text(errors="replace")[-2000:]
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time of its processes so far, in steps of a clock tick (mostly 10 ms)."""
-        ticks = 0
-        for pid in family(self._process.pid):
-            with suppress(FileNotFoundError, ProcessLookupError):
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                ticks += sum(map(int, fields[11:15]))  # user and system: its own, and of children it waited for
-        return ticks / os.sysconf("SC_CLK_TCK")
+        """Return the CPU time of its processes so far."""
+        return sum(process_seconds(Path(f"/proc/{pid}")) for pid in family(self._process.pid))
 
     def memory_kib(self) -> int:
         """Return the resident memory of its processes in KiB; what they share with others counts in parts."""
@@ -126,6 +121,20 @@ def family(pid: int) -> Iterator[int]:
         with suppress(OSError):
             for child in children.read_text().split():
                 yield from family(int(child))
+
+
+def process_seconds(proc: Path) -> float:
+    """
+    Return the CPU time of one process, and of its children that have ended; none if it has ended itself.
+
+    The kernel keeps it in nanoseconds for what runs, but only in clock ticks (10 ms) for what has ended.
+    """
+    try:
+        ended = proc.joinpath("stat").read_text().rpartition(")")[2].split()[13:15]
+        running = [task.read_text().split()[0] for task in proc.glob("task/*/schedstat")]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, ended)) / os.sysconf("SC_CLK_TCK") + sum(map(int, running)) / 1e9
 
 
 def cores() -> tuple[int, int]:

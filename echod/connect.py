@@ -8,7 +8,7 @@ has no endpoints, are read here.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from OpenSSL import SSL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from echod.udp import DatagramClient, DatagramClientFactory
 
 
+class TargetError(ValueError):
+    """A client endpoint description cannot be used, or not on this machine; the message says why."""
+
+
 async def connect_stream(
     reactor: Any, target: Target, factory: StreamClientFactory, timeout: float, certificate: bytes | None = None
 ) -> StreamClient:
@@ -47,27 +51,29 @@ async def connect_stream(
     :param certificate: the SHA-256 fingerprint of the TLS certificate that the server must show. None leaves trust to
         the endpoint: then names and authorities are checked as Twisted does.
     :raises TalkError: it cannot be reached; the word says why.
-    :raises ValueError: the description cannot be read.
+    :raises TargetError: the description cannot be read.
     """
     try:
         endpoint = _endpoint(reactor, target, pinned=certificate is not None)
     except Exception as problem:
         # The parsers of endpoints and their plugins raise what they like.
-        raise ValueError(_unreadable(target, problem)) from problem
-    client: StreamClient | None = None
+        raise TargetError(_unreadable(target, problem)) from problem
+    made: StreamClient | None = None
     try:
         connecting: Deferred[Any] = endpoint.connect(factory)
-        client = await connecting.addTimeout(timeout, reactor, _out_of_time)
+        connecting.addTimeout(timeout, reactor, _out_of_time)
+        client: StreamClient = await connecting
+        made = client
         if client.joined_itself:
             raise SelfConnectionError("TCP connected to itself: nothing listens there")  # noqa: TRY301 - reported below
         if ISSLTransport.providedBy(client.transport):
             await client.secured(reactor, timeout)
     except (CancelledError, ConnectingCancelledError):
         # Our caller gave up, which says nothing about the service.
-        _close(client)
+        _close(made)
         raise CancelledError from None
     except Exception as problem:
-        _close(client)
+        _close(made)
         raise unreached(problem, target.text) from problem
     if certificate is not None and client.fingerprint() != certificate:
         client.close()
@@ -104,10 +110,12 @@ def _endpoint(reactor: Any, target: Target, *, pinned: bool) -> IStreamClientEnd
         if target.kind == "tcp6":
             return _tcp6_endpoint(reactor, target)
         # Twisted's `ssl:` client trusts everyone; its `tls:` does not.
-        return clientFromString(reactor, _with_address(target))
+        described: IStreamClientEndpoint = clientFromString(reactor, _with_address(target))
+        return described
     plain = TCP6ClientEndpoint if ":" in target.host else TCP4ClientEndpoint
     assert target.port is not None
-    return wrapClientTLS(_AnyCertificate(), plain(reactor, target.host, target.port))
+    pinning: IStreamClientEndpoint = wrapClientTLS(_AnyCertificate(), plain(reactor, target.host, target.port))
+    return pinning
 
 
 def _tcp6_endpoint(reactor: Any, target: Target) -> IStreamClientEndpoint:
@@ -134,7 +142,7 @@ def _unreadable(target: Target, problem: Exception) -> str:
     return f"{target.text} cannot be used: {problem}"
 
 
-def _out_of_time(result: object, seconds: float) -> object:
+def _out_of_time(result: object, seconds: float) -> NoReturn:
     """Fail by the name that every endpoint's cancellation has when time is up. Called by Twisted."""
     raise TimeoutError(f"{seconds:g} s") from getattr(result, "value", None)
 

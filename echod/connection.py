@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.python.failure import Failure
 
+    from echod.answers.answer import Answer
+    from echod.framing import Framing
     from echod.guard.patience import Patience
     from echod.tally import Tally
 
@@ -73,6 +75,8 @@ class Owner(Interface):
     clock: IReactorTime
     tally: Tally
     limits: StreamLimits
+    answer: Answer
+    framing: Framing
 
     def opened(self, server: ServedConnection) -> None:
         """Count a connection in."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+    from twisted.python.failure import Failure
 
     from echod import config
     from echod.answers.answer import Answer
@@ -94,6 +95,7 @@ class Echod(Service):
     :param batch: room for the datagrams that are sent back unseen; None to look at each.
     :param inherited: sockets that were passed to this process.
     :ivar hint: a command to try, said at the start.
+    :ivar at_start: called first of all at the start, in the process that serves.
     """
 
     _log = Logger()
@@ -122,6 +124,7 @@ class Echod(Service):
         self._reporter = Reporter(reactor, self._losses)
         self._abandoned = False
         self.hint: str | None = None
+        self.at_start: Callable[[], object] = lambda: None
 
     def bind(self) -> None:
         """
@@ -147,6 +150,7 @@ class Echod(Service):
     def startService(self) -> None:
         """Say what listens where. Called by Twisted."""
         super().startService()
+        self.at_start()
         self._log.info("echod {version} serves {file}", version=__version__, file=self.config.files[0])
         for running in self.services.values():
             for listen, address in running.addresses():
@@ -253,7 +257,12 @@ class Echod(Service):
             raise self._bind_error(path, listen, problem) from problem
         failures: list[BindError] = []
         listening.addCallback(lambda port: self._opened(running, listen, port))
-        listening.addErrback(lambda failure: failures.append(self._bind_error(path, listen, failure.value)))
+
+        def failed(failure: Failure) -> None:
+            assert failure.value is not None
+            failures.append(self._bind_error(path, listen, failure.value))
+
+        listening.addErrback(failed)
         if failures:
             raise failures[0]
         # An installed endpoint plugin may listen only once the reactor runs.

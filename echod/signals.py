@@ -45,9 +45,9 @@ class Stopper:
 
 def install(service: Echod, reactor: Any) -> None:
     """
-    Handle SIGTERM and SIGINT from now on.
+    Handle SIGTERM and SIGINT from the moment in which the service starts.
 
-    Who asks before the reactor runs, perhaps because the log says already that we listen, is obeyed when it does.
+    That is before the reactor runs: the log says then that we listen, and who reads it may stop us at once.
     """
     stopper = Stopper(service, reactor)
 
@@ -55,6 +55,11 @@ def install(service: Echod, reactor: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopper.received)
 
-    take_over()
+    def take_back() -> None:
+        take_over()
+        # A signal that reached the reactor's own handlers stops it too, but is not to be how twistd ends.
+        reactor._exitSignal = None  # noqa: SLF001 - Twisted's runners have no other way to ask
+
+    service.at_start = take_over
     # The reactor sets its own handlers when it starts.
-    reactor.callWhenRunning(take_over)
+    reactor.callWhenRunning(take_back)

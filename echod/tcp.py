@@ -9,7 +9,7 @@ endpoint.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from typing import Protocol as Interface
 
 from twisted.internet.defer import Deferred
@@ -90,7 +90,7 @@ class StreamServerFactory(Factory):
         self.open: set[_Open] = set()
         self._emptied: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: IAddress) -> ServedConnection | None:
+    def buildProtocol(self, addr: IAddress | None) -> ServedConnection | None:
         """Make a connection's protocol, or None for a peer that is not let in."""
         host = getattr(addr, "host", "")
         if self.admission is not None:
@@ -350,7 +350,7 @@ class StreamClient(Protocol):
         self.whole = symmetric
         self._listener: Listener | None = None
         self._early: list[Callable[[Listener], None]] = []
-        self._handshake: Failure | bool | None = None
+        self._handshake: Failure | Literal[True] | None = None
         self._waiting: Deferred[None] | None = None
 
     def connectionMade(self) -> None:
@@ -381,7 +381,7 @@ class StreamClient(Protocol):
         certificate = self.transport.getPeerCertificate()
         return None if certificate is None else bytes.fromhex(certificate.digest("sha256").decode().replace(":", ""))
 
-    def _handshake_over(self, result: Failure | bool) -> None:
+    def _handshake_over(self, result: Failure | Literal[True]) -> None:
         """Keep how the handshake ended, and tell who waits for it."""
         if self._handshake is None:
             self._handshake = result
@@ -461,6 +461,6 @@ class StreamClientFactory(Factory):
         self.framing = framing if framing is not None else Stream()
         self.limit = limit
 
-    def buildProtocol(self, addr: IAddress) -> StreamClient:  # noqa: ARG002 - the same for every address
+    def buildProtocol(self, addr: IAddress | None) -> StreamClient:  # noqa: ARG002 - the same for every address
         """Make a connection's protocol."""
         return StreamClient(self.framing, self.limit)

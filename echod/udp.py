@@ -24,6 +24,8 @@ from echod.guard.sources import MAPPED, packed
 from echod.transport.datagram import gist_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from collections.abc import Mapping
 
     from twisted.internet.interfaces import IAddress
@@ -79,7 +81,9 @@ class DatagramServer(DatagramProtocol):
         address = b""
         if self._guard is not None:
             address = packed(addr[0])
-            reason = self._guard.refuse(address, addr[1], gist_of(datagram), unicast=self.transport.unicast)
+            reason = self._guard.refuse(address, addr[1], unicast=self.transport.unicast)
+            if reason is None and self._guard.repeats(address, addr[1], gist_of(datagram)):
+                reason = "loop"
             if reason is not None:
                 tally.dropped[reason] += 1
                 return
@@ -134,15 +138,17 @@ class ReflectingServer(DatagramServer):
     Also a complete `DatagramServer`, for the port that looks at each of them.
     """
 
-    def screen(self, name: bytes, gist: bytes, *, unicast: bool) -> str | None:
+    def screen(self, name: bytes, gist: Callable[[], bytes], *, unicast: bool) -> str | None:
         """Ask the guard about a datagram by its peer's raw name. Called by the transport."""
-        assert self._guard is not None
-        return self._guard.refuse(address_in(name), int.from_bytes(name[2:4], "big"), gist, unicast=unicast)
-
-    def always(self, name: bytes) -> bool:
-        """Tell whether a peer that passed always will: the guard counts nothing for it. Called by the transport."""
-        assert self._guard is not None
-        return not self._guard.counts(address_in(name))
+        guard = self._guard
+        assert guard is not None
+        address, port = address_in(name), int.from_bytes(name[2:4], "big")
+        reason = guard.refuse(address, port, unicast=unicast)
+        if reason is not None:
+            return reason
+        if not guard.counts(address):
+            return None
+        return "loop" if guard.repeats(address, port, gist()) else ""
 
     def reflected(self, received: int, received_bytes: int, sent: int, sent_bytes: int) -> None:
         """Count a batch. Called by the transport."""

@@ -135,3 +135,18 @@ class Hand:
     def abortConnection(self) -> None:
         """Note it."""
         self.events.append("abort")
+
+
+def fill(wire: Wire) -> int:
+    """Send until neither we nor the kernel take any more, without reading; return how many bytes were sent."""
+    sent = 0
+    wire.peer.setblocking(False)
+    for _ in range(3):
+        try:
+            while True:
+                sent += wire.peer.send(bytes(65_536))
+                wire.turn()
+        except BlockingIOError:  # noqa: PERF203 - a full socket is no exception here
+            wire.turn()
+    wire.peer.settimeout(2)
+    return sent

@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
 
 from echod.answers.answer import World
 from echod.answers.exam import Then
 from echod.answers.reply import Reply, Rule
 from echod.answers.template import Template
-from echod.connection import LINGER, QUIET_LOOKS, StreamLimits
-from tests.served import Served
-from tests.transport.wires import BIG, Wire, numbered
+from echod.connection import LINGER, StreamLimits
+from tests.served import Served, fill
+from tests.transport.wires import BIG, numbered
 
 NONE = StreamLimits(idle=0, stall=0, lifetime=0)
 
@@ -44,19 +43,6 @@ def saying(text: bytes, then: Then) -> Reply:
     """Make an answer that says a text to anything."""
     world = World(lambda: 0.0, lambda: "", lambda: 0.0)
     return Reply("x", [Rule(None, (Template.literal(text),), then)], None, world)
-
-
-def fill(wire: Wire) -> None:
-    """Send until neither we nor the kernel take any more, without reading."""
-    wire.peer.setblocking(False)
-    for _ in range(3):
-        try:
-            while True:
-                wire.peer.send(bytes(65_536))
-                wire.turn()
-        except BlockingIOError:  # noqa: PERF203 - a full socket is no exception here
-            wire.turn()
-    wire.peer.settimeout(2)
 
 
 @pytest.mark.parametrize("reflecting", [True, False])
@@ -154,6 +140,20 @@ def test_a_close_that_the_peer_does_not_take_is_a_stall_too(serve: Serve) -> Non
     assert served.tally.dropped == {"stall": 1}
 
 
+@pytest.mark.parametrize(("size", "blocked"), [(1024, True), (60_000, False)])
+def test_buffer(serve: Serve, size: int, blocked: bool) -> None:
+    """Over this many bytes that wait for the peer, no more is read from it, until it has taken them."""
+    served = serve(saying(numbered(30_000), Then.KEEP), StreamLimits(buffer=size))
+    wire = served.wire()
+    wire.peer.send(b"?")
+    wire.turn()
+    assert wire.ours.waiting
+    assert (wire.ours in wire.poller.getReaders()) != blocked
+    assert wire.read(30_000) == numbered(30_000)
+    wire.turn()
+    assert wire.ours in wire.poller.getReaders()
+
+
 def test_zero_is_no_limit(serve: Serve) -> None:
     """A day in silence with bytes that wait."""
     served = serve(None, NONE)
@@ -239,64 +239,3 @@ def test_half_close_leaves_the_peer_its_direction(serve: Serve) -> None:
     wire.peer.close()
     wire.turn(2)
     assert not wire.ours.connected
-
-
-def drained(served: Served, wires: list[Wire], grace: float) -> float:
-    """Drain, and return the seconds that it took."""
-    start = served.host.seconds()
-    done = Deferred.fromCoroutine(served.factory.drain(grace))
-    while not done.called:
-        for wire in wires:
-            wire.turn()
-        served.host.advance(0.05)
-        assert served.host.seconds() - start < grace + 1
-    done.addErrback(lambda failure: failure.raiseException())
-    return served.host.seconds() - start
-
-
-def test_drain_answers_what_comes_and_then_ends(serve: Serve) -> None:
-    """What is on its way is answered; a connection ends a moment after its last byte, its peer being waited for."""
-    served = serve(None, NONE)
-    wire = served.wire()
-    wire.step = 0.05
-    done = Deferred.fromCoroutine(served.factory.drain(10))
-    for _ in range(20):
-        wire.peer.send(b"last words")
-        wire.turn(QUIET_LOOKS - 1)
-        assert wire.peer.recv(99) == b"last words"
-    wire.turn(QUIET_LOOKS + 2)
-    assert wire.peer.recv(99) == b""
-    assert not done.called
-    wire.peer.close()
-    wire.turn(2)
-    assert done.called
-    assert not served.tally.dropped
-
-
-def test_drain_of_nothing_is_done(serve: Serve) -> None:
-    """Without connections, there is nothing to wait for."""
-    served = serve()
-    assert drained(served, [], 10) == 0
-
-
-def test_drain_ends_in_time(serve: Serve) -> None:
-    """Whoever goes on talking, or never reads, is cut when the grace is over, and counted."""
-    served = serve(None, NONE)
-    stuck, silent = served.wire(), served.wire()
-    fill(stuck)
-    assert 3 <= drained(served, [stuck, silent], 3) <= 3.2
-    assert served.tally.dropped == {"grace": 1}
-    assert not served.host.getDelayedCalls()
-
-
-def test_abort_cuts_everyone(serve: Serve) -> None:
-    """A second signal has no patience."""
-    served = serve(None, NONE)
-    wires = [served.wire() for _ in range(3)]
-    done = Deferred.fromCoroutine(served.factory.drain(10))
-    served.factory.abort()
-    served.host.advance(0)
-    assert done.called
-    for wire in wires:
-        with pytest.raises(ConnectionResetError):
-            wire.peer.recv(1)

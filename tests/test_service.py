@@ -1,4 +1,4 @@
-"""The service: all of its addresses or none, and a stop that loses nothing which the kernel has accepted."""
+"""The service: all of its addresses or none, also those that come late."""
 
 from __future__ import annotations
 
@@ -13,18 +13,12 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IStreamServerEndpointStringParser
-from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.plugin import getPlugins
 from zope.interface import implementer
 
-from echod.answers.answer import World
-from echod.answers.choose import answers_for
-from echod.config import load
-from echod.service import BindError, Echod, written_address
-from echod.transport.inherited import Inherited
-from echod.transport.mmsg import Batch
-from echod.transport.poller import Poller
+from echod.service import BindError, written_address
+from tests.bound import MIXED, Maker, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -32,53 +26,19 @@ if TYPE_CHECKING:
 
     from twisted.logger import LogEvent
 
-    Make = Callable[..., Echod]
 
 in_reactor: Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., Any]] = pytest_twisted.ensureDeferred
 
-WORLD = World(lambda: 0.0, lambda: "", lambda: 0.0)
-
 
 @pytest.fixture(name="make")
-def service_maker(tmp_path: Path) -> Iterator[Make]:
-    """Make services of a file's text, without binding them; close what is open at the end."""
-    from twisted.internet import reactor
-
-    made: list[Echod] = []
-
-    def make(text: str, batch: Batch | None = None) -> Echod:
-        file = tmp_path / "echod.yaml"
-        file.write_text("services:\n" + text)
-        config = load(file, {})
-        answers = answers_for(config, WORLD)
-        made.append(Echod(config, answers, reactor, Poller(reactor), batch, Inherited([], [])))
-        return made[-1]
-
-    yield make
-    for service in made:
-        service._close_ports()
-        service.abort()
+def service_maker(tmp_path: Path) -> Iterator[Maker]:
+    """Make services of a file's text, and close what is open at the end."""
+    maker = Maker(tmp_path / "echod.yaml")
+    yield maker
+    maker.close()
 
 
-def at(service: Echod, name: str, number: int = 0) -> tuple[str, int]:
-    """Return the address which a service got."""
-    _, address = list(service.services[name].addresses())[number]
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-MIXED = """
-  echo:
-    listen: [tcp:0:interface=127.0.0.1, udp:0:interface=127.0.0.1]
-    protocol: echo
-  hello:
-    listen: [udp:0:interface=127.0.0.1, 'tcp6:0:interface=\\:\\:1']
-    protocol: reply
-    reply: hi
-"""
-
-
-def test_the_ports_that_the_kernel_gave_are_known(make: Make) -> None:
+def test_the_ports_that_the_kernel_gave_are_known(make: Maker) -> None:
     """Port 0 becomes a real one, for each address of its own."""
     service = make(MIXED)
     service.bind()
@@ -100,7 +60,7 @@ def test_the_ports_that_the_kernel_gave_are_known(make: Make) -> None:
         (None, "unixgram:/nowhere/at/all"),
     ],
 )
-def test_all_addresses_or_none(make: Make, busy: socket.SocketKind | None, listen: str) -> None:
+def test_all_addresses_or_none(make: Maker, busy: socket.SocketKind | None, listen: str) -> None:
     """One that cannot be had is named, with its service and its place in the file, and nothing stays open."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM if busy is None else busy)
     sock.bind(("127.0.0.1", 0))
@@ -133,7 +93,7 @@ def test_all_addresses_or_none(make: Make, busy: socket.SocketKind | None, liste
         assert not running.ports
 
 
-def test_a_missing_permission_is_told_apart(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_permission_is_told_apart(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Supervisors get another exit status for it, people another advice."""
 
     def deny(*_: object, **__: object) -> None:
@@ -193,7 +153,7 @@ def installed_plugin(monkeypatch: pytest.MonkeyPatch) -> Plugin:
 LATER = "  late:\n    listen: later:x\n    protocol: echo\n"
 
 
-def test_an_endpoint_that_fails_late(make: Make, plugin: Plugin) -> None:
+def test_an_endpoint_that_fails_late(make: Maker, plugin: Plugin) -> None:
     """Whoever started the daemon has gone by then, so the failure is told to who can stop it."""
     service = make(LATER)
     failed: list[BindError] = []
@@ -205,7 +165,7 @@ def test_an_endpoint_that_fails_late(make: Make, plugin: Plugin) -> None:
     assert "cannot listen on later:x: address already in use; stop what listens there" in str(problem)
 
 
-def test_a_late_failure_is_logged_at_least(make: Make, plugin: Plugin) -> None:
+def test_a_late_failure_is_logged_at_least(make: Maker, plugin: Plugin) -> None:
     """With nobody else to tell."""
     events: list[LogEvent] = []
 
@@ -222,7 +182,7 @@ def test_a_late_failure_is_logged_at_least(make: Make, plugin: Plugin) -> None:
 
 
 @in_reactor
-async def test_foreign_ports_are_stopped_too(make: Make, plugin: Plugin) -> None:
+async def test_foreign_ports_are_stopped_too(make: Maker, plugin: Plugin) -> None:
     """A plugin's port cannot be asked for what the kernel holds; that must not stop the others from stopping."""
     service = make(LATER + MIXED)
     service.bind()
@@ -234,7 +194,7 @@ async def test_foreign_ports_are_stopped_too(make: Make, plugin: Plugin) -> None
     assert port.stopped == 1
 
 
-def test_a_port_that_comes_too_late_is_closed(make: Make, plugin: Plugin) -> None:
+def test_a_port_that_comes_too_late_is_closed(make: Maker, plugin: Plugin) -> None:
     """After another address could not be had, a late one must not open."""
     service = make(LATER + "  bad:\n    listen: udp:0:interface=192.0.2.77\n    protocol: echo\n")
     with pytest.raises(BindError):
@@ -242,83 +202,6 @@ def test_a_port_that_comes_too_late_is_closed(make: Make, plugin: Plugin) -> Non
     port = ForeignPort()
     plugin.listening.callback(port)
     assert port.stopped == 1
-
-
-@in_reactor
-async def test_a_stop_answers_connections_that_nobody_has_accepted(make: Make) -> None:
-    """The kernel completed their handshake and acknowledged their bytes, so they are ours to answer."""
-    service = make(
-        "  a:\n    listen: tcp:0:interface=127.0.0.1\n    protocol: echo\n"
-        "  b:\n    listen: tcp:0:interface=127.0.0.1\n    protocol: reply\n    reply: hi\n    framing: line\n"
-    )
-    service.bind()
-    service.startService()
-    clients: list[tuple[socket.socket, bytes]] = []
-    for number in range(40):
-        name, said, answer = [("a", b"x" * 1000, b"x" * 1000), ("b", b"1\r\n2\r\n", b"hihi")][number % 2]
-        client = socket.create_connection(at(service, name))
-        client.settimeout(1)
-        client.sendall(said)
-        if number % 3:
-            client.shutdown(socket.SHUT_WR)
-        clients.append((client, answer))
-    stopped = service.stopService()
-    from twisted.internet import reactor
-
-    await deferLater(reactor, 0.5)
-    for client, answer in clients:
-        heard = b""
-        while piece := client.recv(9999):
-            heard += piece
-        assert heard == answer
-        client.close()
-    await stopped
-    assert [running.tally.connections for running in service.services.values()] == [20, 20]
-    assert not any(running.tally.dropped for running in service.services.values())
-
-
-@pytest.mark.parametrize("batched", [False, True])
-@in_reactor
-async def test_a_stop_answers_datagrams_that_nobody_has_read(make: Make, batched: bool) -> None:
-    """More of them than one turn serves, empty ones too."""
-    service = make(MIXED, Batch() if batched else None)
-    service.bind()
-    service.startService()
-    clients = [(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), name) for name in ("echo", "hello")]
-    for client, name in clients:
-        client.settimeout(1)
-        client.connect(at(service, name, 1 if name == "echo" else 0))
-        for number in range(150):
-            client.send(b"%d" % number if number else b"")
-    await service.stopService()
-    for client, name in clients:
-        heard = [client.recv(99) for _ in range(150)]
-        assert heard == ([b"", *[b"%d" % n for n in range(1, 150)]] if name == "echo" else [b"hi"] * 150)
-        client.close()
-
-
-@in_reactor
-async def test_an_abort_ends_a_stop(make: Make) -> None:
-    """Whoever has no patience left cuts the connections, and the stop is over."""
-    from twisted.internet import reactor
-
-    service = make("  a:\n    listen: tcp:0:interface=127.0.0.1\n    protocol: echo\n")
-    service.bind()
-    service.startService()
-    client = socket.create_connection(at(service, "a"))
-    client.setblocking(False)
-    for _ in range(100):
-        try:
-            client.send(bytes(65_536))
-        except BlockingIOError:
-            break
-        await deferLater(reactor, 0.001)
-    stopped = service.stopService()
-    await deferLater(reactor, 0.4)
-    assert not stopped.called
-    service.abort()
-    await stopped
-    client.close()
 
 
 def test_addresses_as_people_write_them() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

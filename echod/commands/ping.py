@@ -22,8 +22,8 @@ from echod.commands.statistics import Statistics
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from echod.commands.events import Event, Plan
     from echod.commands.payload import Payloads
-    from echod.commands.pinging import Event, Plan
     from echod.config import Target
     from echod.tcp import StreamClient
 
@@ -58,7 +58,7 @@ async def ping(
     Ping a target and return the exit status. Cancelling it prints the summary.
 
     :param clock: seconds, as exact as possible.
-    :raises ValueError: the target cannot be used.
+    :raises echod.connect.TargetError: the target cannot be used.
     """
     try:
         client = await connect(reactor, target, timeout=plan.timeout)

@@ -6,10 +6,10 @@ There is no socket and no clock of its own in here: a `Talk` carries the message
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from echod.answers.exam import Ending
+from echod.commands.events import Event
 from echod.commands.payload import MOST_MESSAGES
 from echod.commands.statistics import Statistics
 
@@ -18,57 +18,11 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+    from echod.commands.events import Plan, Talk
     from echod.commands.payload import Payloads
 
 REMEMBERED = 65_536
 """Unanswered messages whose late answers are still known as such; the oldest are forgotten."""
-
-
-class Talk(Protocol):
-    """What carries the messages."""
-
-    whole: bool
-    """Whether each answer comes as a whole; otherwise it is cut from a stream."""
-
-    def send(self, message: bytes) -> str | None:
-        """Send a message; return why it could not leave, or None."""
-
-    def trouble(self) -> str | None:
-        """Return what the network said since it was last asked (an ICMP error), or None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """
-    What is to be told at once.
-
-    :ivar number: of the message; None when it is about none of them.
-    :ivar seconds: the round-trip time of a right answer; None for a duplicate.
-    :ivar remark: what is unusual about a right answer: `late`, `reordered`, `duplicate`.
-    :ivar word: a failure word (design, section 4), empty for a right answer.
-    :ivar sentence: what happened.
-    """
-
-    number: int | None
-    seconds: float | None = None
-    remark: str = ""
-    word: str = ""
-    sentence: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """
-    What to do.
-
-    :ivar count: how many messages; None for as many as there are numbers.
-    :ivar interval: seconds from one message to the next.
-    :ivar timeout: seconds after which a message counts as lost, unless it is answered late.
-    """
-
-    count: int | None
-    interval: float
-    timeout: float
 
 
 class PingRun:

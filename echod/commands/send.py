@@ -47,7 +47,7 @@ async def send(
     The answer's bytes are written as they are; on a terminal a missing newline is added. As hex they are a line.
 
     :param timeout: seconds to connect, and seconds for the answer.
-    :raises ValueError: the target cannot be used.
+    :raises echod.connect.TargetError: the target cannot be used.
     """
     try:
         answer = await ask(reactor, target, message, framing, timeout)

@@ -17,7 +17,7 @@ from echod.commands.addresses import written_listen, written_target
 from echod.commands.findings import Finding, Report
 from echod.commands.targets import approaches
 from echod.config.problems import shown, suggestion
-from echod.framing import FrameError
+from echod.connect import TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,10 +98,7 @@ class Verification:
         answer = self._answers[service.name]
         try:
             proofs = await prove(reactor, service, answer, approach.target, self._timeout, approach.certificate)
-        except FrameError as problem:
-            remark = f"no request is known that fits the framing ({problem}): give its rule an example"
-            return Finding(service.name, service.protocol, address, remark=remark)
-        except ValueError as problem:
+        except TargetError as problem:
             # Such as an endpoint plugin that is not installed here.
             return Finding(service.name, service.protocol, address, remark=str(problem))
         # The line begins with the address already.

@@ -36,7 +36,8 @@ class Buckets:
 
     def __init__(self, rate: float, burst: float, sources: int = SOURCES) -> None:
         self._interval = 1.0 / rate
-        self._window = burst / rate
+        # A thousandth of a message more, lest a sum of floating-point numbers takes one off.
+        self._window = (burst + 0.001) / rate
         self._open_at = self._window - min(CLOSED, self._window / 2)
         self._sources = sources
         # When each will be full. A closed one has the negative.
@@ -57,6 +58,9 @@ class Buckets:
         if now >= self._turn:
             self._grow_old(now)
         full_at = self._young.get(source)
+        if full_at is not None and full_at < 0 and -full_at - now > self._open_at:
+            # A flood is told so with the least effort.
+            return False
         if full_at is None:
             full_at = self._old.pop(source, None)
             if full_at is None:

@@ -50,19 +50,21 @@ class DatagramGuard:
     ) -> None:
         self._own_ports = own_ports
         self._permit = permit
+        self._open = permit.open
         self._buckets = buckets
         self._now = now
         self._low_ports = low_ports
         self._amplify = amplify
         self._repetition = Repetition()
 
-    def refuse(self, address: bytes, port: int, gist: bytes, *, unicast: bool) -> str | None:
+    def refuse(self, address: bytes, port: int, *, unicast: bool) -> str | None:
         """
         Decide about one datagram: the reason why it is dropped, or None.
 
+        What is dropped for its peer stays so within the same moment: a batch need not ask again.
+
         :param address: the packed source address.
         :param port: the source port.
-        :param gist: what tells the datagram from others: all of it, or both ends of a long one.
         :param unicast: whether it was sent to this host alone.
         """
         if (port < LOWEST_PORT or port == NFS_PORT) and not (self._low_ports and port):
@@ -71,15 +73,20 @@ class DatagramGuard:
             return "own-port"
         if not unicast:
             return "broadcast"
-        if not self._permit.open and not self._permit.admits(address):
+        if not self._open and not self._permit.admits(address):
             return "denied"
         buckets = self._buckets
-        if buckets is None or is_loopback(address):
+        if buckets is None or is_loopback(address) or buckets.take(source(address), self._now()):
             return None
-        now = self._now()
-        if not buckets.take(source(address), now):
-            return "rate"
-        return "loop" if self._repetition.ends_row(address, port, gist, now) else None
+        return "rate"
+
+    def repeats(self, address: bytes, port: int, gist: bytes) -> bool:
+        """
+        Tell whether a datagram that passed goes round in a loop, so that it is dropped all the same.
+
+        :param gist: what tells it from others: all of it, or both ends of a long one.
+        """
+        return self.counts(address) and self._repetition.ends_row(address, port, gist, self._now())
 
     def counts(self, address: bytes) -> bool:
         """Tell whether a peer's datagrams are counted, so that `refuse` may change its mind about them."""

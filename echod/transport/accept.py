@@ -62,6 +62,7 @@ class StreamPort(FileDescriptor):
     """
 
     _log = Logger()
+    reactor: Any
 
     def __init__(
         self,
@@ -82,6 +83,7 @@ class StreamPort(FileDescriptor):
         self._session = 0
         self._held = False
         self._retry: IDelayedCall | None = None
+        self._said_at: float | None = None
 
     def fileno(self) -> int:
         """Return the listening descriptor, or -1 when it is closed."""
@@ -165,7 +167,8 @@ class StreamPort(FileDescriptor):
         self._session += 1
         client = name if self._unix else (peer.host, *name[1:])  # type: ignore[union-attr]
         try:
-            transport = self._connection(connection, protocol, client, None, self._session, self._host)
+            server: Any = None  # this is none of Twisted's ports
+            transport = self._connection(connection, protocol, client, server, self._session, self._host)
         except Exception:  # noqa: BLE001 - no epoll could be had, and this port must not be closed for it
             self._log.failure("a connection could not be served")
             connection.close()

@@ -219,7 +219,7 @@ class DatagramPort(FileDescriptor):
             self.protocol.datagramReceived(data, name)
         return most
 
-    def write(self, datagram: bytes, addr: Name = None) -> bool:
+    def write(self, datagram: bytes, addr: Name = None) -> bool:  # type: ignore[override]  # a datagram, no stream
         """
         Send a datagram, to the peer of a connected socket when `addr` is None.
 

@@ -24,7 +24,7 @@ from zope.interface import implementer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.internet.interfaces import IDelayedCall, IReadWriteDescriptor, IWriteDescriptor
+    from twisted.internet.interfaces import IDelayedCall, IWriteDescriptor
 
 _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
 _BROKEN = select.EPOLLHUP | select.EPOLLERR
@@ -121,7 +121,7 @@ class Poller:
         """Stop telling the writer."""
         self._change(writer, drop=_OUT)
 
-    def removeAll(self) -> list[IReadWriteDescriptor]:
+    def removeAll(self) -> list[IReadDescriptor | IWriteDescriptor]:
         """Forget everything, and return what was watched."""
         found = list(self._targets.values())
         for target in found:
@@ -179,7 +179,7 @@ class Poller:
                     why = target.doRead()
                 if why is None and event & _OUT and self._targets.get(descriptor) is target:
                     reading = False
-                    why = target.doWrite()
+                    why = target.doWrite()  # type: ignore[union-attr]  # by `is`, mypy thinks it may be None
             except Exception as problem:  # noqa: BLE001 - as in doRead
                 why = self._failed(problem)
         if why is not None:

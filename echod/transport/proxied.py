@@ -92,7 +92,7 @@ class ProxiedFactory(Factory):
         if self.required:
             self.host.refused("proxy-untrusted")
             return None
-        return self.factory.buildProtocol(addr)
+        return self.factory.buildProtocol(addr)  # type: ignore[arg-type]  # the interface knows no None
 
 
 @implementer(IHalfCloseableProtocol)

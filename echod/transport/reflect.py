@@ -8,6 +8,7 @@ peer's raw name (sockaddr_in, sockaddr_in6), and most batches it need not see at
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from echod.transport.datagram import DatagramPort
@@ -23,18 +24,21 @@ KNOWN = 65_536
 """Peers remembered as always welcome; with more of them, all are forgotten and learned anew."""
 
 
+_LOOP = "loop"
+
+
 class Screen(Protocol):
     """Says what may be sent back; also a `DatagramReceiver`, for the port's beginning and end."""
 
-    def screen(self, name: bytes, gist: bytes, *, unicast: bool) -> str | None:
+    def screen(self, name: bytes, gist: Callable[[], bytes], *, unicast: bool) -> str | None:
         """
-        Decide about one datagram by its peer's raw name: the reason why it is dropped, or None.
+        Decide about one datagram by its peer's raw name: the reason why it is dropped, or "" if it passes.
 
-        :param gist: all of it, or both ends of a long one, as `echod.transport.datagram.gist_of` cuts them.
+        None lets its peer pass from now on without being asked for again. A reason, but for `loop`, holds for all that
+        the same peer sent in the same moment.
+
+        :param gist: gives all of the datagram, or both ends of a long one, as `echod.transport.datagram.gist_of`.
         """
-
-    def always(self, name: bytes) -> bool:
-        """Tell whether a peer that was just let pass always will be, so that it need not be asked for again."""
 
     def reflected(self, received: int, received_bytes: int, sent: int, sent_bytes: int) -> None:
         """Count."""
@@ -117,28 +121,42 @@ class ReflectingPort(DatagramPort):
 
     def _passed(self, *, all_unicast: bool) -> list[tuple[int, int]]:
         """Ask the screen for each datagram, and return the runs of those that pass."""
-        batch, known, screen = self._batch, self._known, self.protocol
+        batch, known = self._batch, self._known
+        dropped: dict[str, int] = {}
+        refused: dict[Any, str] = {}
         runs: list[tuple[int, int]] = []
         start = 0
         for index, key in enumerate(self._names()):
             unicast = all_unicast or batch.is_unicast(index, self._family)
             if key in known and unicast:
                 continue
-            name = batch.name(index)
-            reason = screen.screen(name, batch.gist(index), unicast=unicast)
+            reason = refused.get(key) if unicast else None
             if reason is None:
-                if screen.always(name):
-                    if len(known) >= KNOWN:
-                        known.clear()
-                    known.add(key)
-                continue
-            screen.dropped(reason)
+                reason = self._ask(index, key, unicast=unicast)
+                if not reason:
+                    continue
+                if unicast and reason != _LOOP:
+                    refused[key] = reason
+            dropped[reason] = dropped.get(reason, 0) + 1
             if start < index:
                 runs.append((start, index))
             start = index + 1
         if start < batch.count:
             runs.append((start, batch.count))
+        for reason, count in dropped.items():
+            self.protocol.dropped(reason, count)
         return runs
+
+    def _ask(self, index: int, key: Any, *, unicast: bool) -> str:
+        """Ask the screen for one datagram: the reason why it is dropped, or "". Who is always welcome is known then."""
+        batch, known = self._batch, self._known
+        reason: str | None = self.protocol.screen(batch.name(index), partial(batch.gist, index), unicast=unicast)
+        if reason is None:
+            if len(known) >= KNOWN:
+                known.clear()
+            known.add(key)
+            return ""
+        return reason
 
     def _send(self, start: int, end: int) -> list[tuple[int, int]]:
         """Send a run, without those that the kernel refuses, and return the runs that left."""

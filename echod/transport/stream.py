@@ -62,8 +62,14 @@ class Reflected(Protocol):
     """What is kept up to date while a connection reflects; `active` is when it last read, by the clock `patience`."""
 
     active: float
-    patience: CoarseClock
-    tally: Counts
+
+    @property
+    def patience(self) -> CoarseClock:
+        """The clock."""
+
+    @property
+    def tally(self) -> Counts:
+        """The counts."""
 
 
 class WriteThrough:
@@ -79,6 +85,7 @@ class WriteThrough:
     protocol: IProtocol
     connected: bool
     disconnecting: bool
+    bufferSize: int
     reactor: Any
     waiting = False
     moved_at = 0.0

@@ -198,9 +198,9 @@ class Daemon:
 
     def _listens(self) -> bool:
         """Read the log, and tell whether it names every address."""
-        assert self.running, f"it ended with status {self.process and self.process.returncode}"
         found = [(match["service"], Address(match["kind"], match["address"])) for match in _LISTENS.finditer(self.log)]
         if len(found) < self._listeners:
+            assert self.running, f"it ended with status {self.process and self.process.returncode}"
             return False
         self.addresses = {}
         for service, address in found:

@@ -59,8 +59,6 @@ def test_a_stop_without_the_right_to_remove_the_sockets(tmp_path: Path) -> None:
     folder.mkdir()
     # The right to write a closed directory is root's alone: root gives it up.
     options = ["--uid=65534"] if os.geteuid() == 0 else []
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
     with Daemon(tmp_path, CONFIG.format(folder=folder), options=options) as daemon:
         folder.chmod(0o555)
         try:

@@ -19,6 +19,9 @@ MIB = 1 << 20
 PLUGIN = '''\
 """Endpoints of every sort that people write."""
 
+import os
+import signal
+
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import IStreamServerEndpoint, IStreamServerEndpointStringParser
 from twisted.internet.task import deferLater
@@ -62,6 +65,12 @@ def late(reactor, port):
     return Endpoint(lambda factory: deferLater(reactor, 0.3, inner.listen, factory))
 
 
+def hasty(reactor, port):
+    """Have the process told to stop when the reactor has set its own signal handlers, and echod has not yet."""
+    reactor.callWhenRunning(os.kill, os.getpid(), signal.SIGTERM)
+    return TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
+
+
 @implementer(IPlugin, IStreamServerEndpointStringParser)
 class Parser:
     def __init__(self, prefix, make):
@@ -69,8 +78,7 @@ class Parser:
         self.parseStreamServer = make
 
 
-parsers = [Parser("shout", shout), Parser("own", own), Parser("late", late)]
-one, two, three = parsers
+one, two, three, four = [Parser(make.__name__, make) for make in (shout, own, late, hasty)]
 '''
 
 
@@ -122,3 +130,10 @@ def test_an_endpoint_that_would_listen_after_the_stop(tmp_path: Path, environ: d
     with Daemon(tmp_path, config("late:0"), listeners=0, environ=environ) as daemon:
         wait_until(lambda: " serves " in daemon.log, "it has started")
         assert daemon.stop() < 1.5
+
+
+def test_a_stop_in_the_middle_of_the_start(tmp_path: Path, environ: dict[str, str]) -> None:
+    """The end is as good when the signal reaches the handlers of the reactor, which twistd would end by."""
+    with Daemon(tmp_path, config("hasty:0"), environ=environ) as daemon:
+        daemon.ended()
+        assert "Received SIGTERM" in daemon.log, "echod heard it itself: this test shows nothing"

@@ -6,6 +6,8 @@ import errno
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from echod.tally import Tally
 from tests.transport.wires import Notes, Wire, numbered
@@ -44,7 +46,7 @@ def test_a_read_that_fails(wire: Wire, code: int, reflecting: bool) -> None:
     """No traceback: nothing to read is not an error, and any other error ends this connection."""
     if reflecting:
         wire.ours.reflect(Reflected())
-    wire.fail("recv_into" if reflecting else "recv", code)
+    wire.fail("recv_into", code)
     wire.peer.sendall(b"x")
     wire.turn()
     assert wire.protocol.events == ([] if code == errno.EAGAIN else ["ConnectionLost"])
@@ -77,3 +79,29 @@ def test_reflecting(wire: Wire) -> None:
     wire.peer.sendall(b"x")
     wire.turn()
     assert wire.protocol.heard == b"x"
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(["unix", "tcp"]),
+    st.lists(st.tuples(st.sampled_from(["send", "read", "turn"]), st.integers(1, 9_000)), max_size=40),
+)
+def test_reflected_order_whatever_the_kernel_takes(kind: str, steps: list[tuple[str, int]]) -> None:
+    """Bytes that come while others wait queue behind them, also where the kernel has room again."""
+    wire = Wire(kind, Notes())
+    wire.ours.reflect(Reflected())
+    wire.peer.setblocking(False)
+    said = numbered(400_000)
+    at, heard = 0, b""
+    for what, count in [*steps, ("turn", 0)]:
+        with suppress(BlockingIOError):
+            if what == "send":
+                at += wire.peer.send(said[at : at + count])
+            elif what == "read":
+                heard += wire.peer.recv(count)
+            else:
+                wire.turn()
+    wire.peer.settimeout(2)
+    heard += wire.read(at - len(heard))
+    assert heard == said[:at]
+    wire.close()

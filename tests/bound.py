@@ -1,0 +1,61 @@
+"""Whole services in this process's reactor, from the text of a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from echod.answers.answer import World
+from echod.answers.choose import answers_for
+from echod.config import load
+from echod.service import Echod
+from echod.transport.inherited import Inherited
+from echod.transport.poller import Poller
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from echod.transport.mmsg import Batch
+
+WORLD = World(lambda: 0.0, lambda: "", lambda: 0.0)
+
+
+class Maker:
+    """Makes services, without binding them, and closes what they left open."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._made: list[Echod] = []
+
+    def __call__(self, text: str, batch: Batch | None = None) -> Echod:
+        """Make the service of the text under `services:`."""
+        from twisted.internet import reactor
+
+        self._file.write_text("services:\n" + text)
+        config = load(self._file, {})
+        answers = answers_for(config, WORLD)
+        self._made.append(Echod(config, answers, reactor, Poller(reactor), batch, Inherited([], [])))
+        return self._made[-1]
+
+    def close(self) -> None:
+        """Leave nothing."""
+        for service in self._made:
+            service._close_ports()
+            service.abort()
+
+
+def at(service: Echod, name: str, number: int = 0) -> tuple[str, int]:
+    """Return the address which a service got."""
+    _, address = list(service.services[name].addresses())[number]
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+MIXED = """
+  echo:
+    listen: [tcp:0:interface=127.0.0.1, udp:0:interface=127.0.0.1]
+    protocol: echo
+  hello:
+    listen: [udp:0:interface=127.0.0.1, 'tcp6:0:interface=\\:\\:1']
+    protocol: reply
+    reply: hi
+"""
