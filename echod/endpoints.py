@@ -58,9 +58,7 @@ def _problems(config: Config) -> Iterator[Problem]:
                 continue
             fault = _fault(listen)
             if fault is not None:
-                path = f"services.{service.name}.listen"
-                item = f"{path}[{index}]"
-                yield config.problem(item if item in config.places else path, f"{shown(listen.text)}: {fault}")
+                yield config.problem(config.listen_path(service.name, index), f"{shown(listen.text)}: {fault}")
 
 
 class _NoReactorError(AttributeError):

@@ -239,7 +239,7 @@ class Echod(Service):
         return Running(settings, tally, factory, guard)
 
     def _open(self, running: Running, index: int, listen: Listen) -> None:
-        path = f"services.{running.settings.name}.listen[{index}]"
+        path = self.config.listen_path(running.settings.name, index)
         reuse = running.settings.reuse_port
         try:
             if listen.datagram:
@@ -266,7 +266,7 @@ class Echod(Service):
         if failures:
             raise failures[0]
         # An installed endpoint plugin may listen only once the reactor runs.
-        listening.addCallback(lambda _: [self._failed(failure) for failure in failures])
+        listening.addCallback(lambda _: [self._failed(failure) for failure in failures if not self._abandoned])
 
     def _proxied(self, running: Running) -> Callable[[IProtocolFactory], IProtocolFactory]:
         """Return what makes a factory read PROXY headers, where the service has them."""

@@ -7,6 +7,7 @@ configuration is wrong.
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import socket
@@ -93,9 +94,25 @@ def makeService(options: Mapping[str, Any]) -> Echod:
     except BindError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EX_NOPERM if error.denied else EX_OSERR) from None
+
+    def late(failure: BindError) -> None:
+        """End the daemon: it serves everything or nothing."""
+        sys.stderr.write(f"{failure}\n")
+        # twistd ends with 0 after a stopped reactor, and has no way to be told otherwise.
+        atexit.register(_exit, EX_NOPERM if failure.denied else EX_OSERR)
+        reactor.callWhenRunning(reactor.stop)
+
+    service.on_late_failure(late)
     service.hint = hint(service.services.values(), Path(sys.argv[0]).parent)
     install(service, reactor)
     return service
+
+
+def _exit(status: int) -> None:
+    """End the process with a status of our own, when all else has been done. Called by Python at its end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def hint(services: Any, scripts: Path) -> str | None:

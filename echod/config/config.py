@@ -44,6 +44,11 @@ class Config:
         """What services start from; it is already in every service that takes it."""
         return self.top.defaults
 
+    def listen_path(self, name: str, index: int) -> str:
+        """Return the path of a listening address as the file has it: without an index where it is no list."""
+        path = f"services.{name}.listen"
+        return f"{path}[{index}]" if f"{path}[{index}]" in self.places else path
+
     def problem(self, path: str, message: str) -> Problem:
         """
         Return a problem that was found later, such as a port that cannot be bound, at the place of `path`.

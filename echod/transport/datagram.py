@@ -26,7 +26,7 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from echod.transport.packet_info import IP_PKTINFO, hit_address, turned_back
+from echod.transport.packet_info import IP_PKTINFO, hit_address, is_unicast, turned_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,8 +130,7 @@ class DatagramPort(FileDescriptor):
     :param reactor: any `IReactorFDSet` and `IReactorTime`.
     :param on_close: called when the socket is closed, to remove what belongs to it.
     :param errors: counts how often sending or receiving failed, by the name of the error (`EPERM`).
-    :ivar arrived_at: the local address which the datagram in service hit, or "".
-    :ivar unicast: whether that datagram was sent to this host alone.
+    :ivar unicast: whether the datagram in service was sent to this host alone.
     """
 
     def __init__(
@@ -149,10 +148,9 @@ class DatagramPort(FileDescriptor):
         self.errors: Counter[str] = Counter() if errors is None else errors
         self.unicast = True
         # Of a connected client's socket, the address is its own.
-        bound = "" if self._tells_address or sock.family == socket.AF_UNIX else sock.getsockname()[0]
-        self.arrived_at = bound
+        self._bound = "" if self._tells_address or sock.family == socket.AF_UNIX else sock.getsockname()[0]
         self._on_close = on_close
-        self._reply: Ancillary = []
+        self._ancillary: Ancillary = []
 
     def fileno(self) -> int:
         """Return the descriptor, or -1 when it is closed."""
@@ -196,6 +194,11 @@ class DatagramPort(FileDescriptor):
         numbers = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
         return int(_MEMINFO.unpack(numbers)[8]) if len(numbers) == _MEMINFO.size else 0
 
+    @property
+    def arrived_at(self) -> str:
+        """The local address which the datagram in service hit, or ""."""
+        return self._bound or hit_address(self._ancillary)
+
     def doRead(self) -> None:
         """Serve what waits. Called by the reactor."""
         self.read(BUDGET)
@@ -206,16 +209,14 @@ class DatagramPort(FileDescriptor):
             if not self.connected:
                 return taken
             try:
-                data, ancillary, _, name = self.socket.recvmsg(LARGEST, _ANCILLARY)
+                data, self._ancillary, _, name = self.socket.recvmsg(LARGEST, _ANCILLARY)
             except BlockingIOError:
                 return taken
             except OSError as problem:
                 self._failed(problem)
                 continue
             if self._tells_address:
-                hit = hit_address(ancillary)
-                self._reply = turned_back(ancillary)
-                self.arrived_at, self.unicast = hit if hit is not None else ("", True)
+                self.unicast = is_unicast(self._ancillary)
             self.protocol.datagramReceived(data, name)
         return most
 
@@ -228,8 +229,8 @@ class DatagramPort(FileDescriptor):
         try:
             if addr is None:
                 self.socket.send(datagram)
-            elif self._reply:
-                self.socket.sendmsg([datagram], self._reply, 0, addr)
+            elif self._tells_address:
+                self.socket.sendmsg([datagram], turned_back(self._ancillary), 0, addr)
             else:
                 self.socket.sendto(datagram, addr)
         except OSError as problem:

@@ -7,7 +7,6 @@ Packet information: IP_PKTINFO of ip(7), and IPV6_PKTINFO of RFC 3542 section 6.
 from __future__ import annotations
 
 import socket
-import struct
 
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 """From <linux/in.h>; Python's socket module does not have it in every version."""
@@ -18,20 +17,25 @@ Ancillary = list[tuple[int, int, bytes]]
 _PACKET_INFORMATION = {(socket.IPPROTO_IP, IP_PKTINFO), (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)}
 
 
-def hit_address(ancillary: Ancillary) -> tuple[str, bool] | None:
-    """
-    Read the packet information of a datagram.
-
-    Returns the local address that was hit, and whether the datagram was sent to this host alone (not to a broadcast
-    or multicast address); None when the kernel gave none.
-    """
+def hit_address(ancillary: Ancillary) -> str:
+    """Return the local address that was hit, or "" when the kernel told none."""
     for level, kind, data in ancillary:
         if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
-            _, local, destination = struct.unpack("I4s4s", data[:12])
-            return socket.inet_ntop(socket.AF_INET, local), local == destination
+            return socket.inet_ntop(socket.AF_INET, data[4:8])
         if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-            return socket.inet_ntop(socket.AF_INET6, data[:16]), data[0] != 0xFF
-    return None
+            return socket.inet_ntop(socket.AF_INET6, data[:16])
+    return ""
+
+
+def is_unicast(ancillary: Ancillary) -> bool:
+    """Tell whether a datagram was sent to this host alone, not to a broadcast or multicast address."""
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
+            # An in_pktinfo: the interface, the local address, the destination in the packet's header.
+            return data[4:8] == data[8:12]
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+            return data[0] != 0xFF
+    return True
 
 
 def turned_back(ancillary: Ancillary) -> Ancillary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,6 +124,22 @@ def test_an_endpoint_that_listens_late(tmp_path: Path, environ: dict[str, str]) 
     with Daemon(tmp_path, config("late:0"), environ=environ) as daemon:
         address = daemon.at("echo")
         assert half_closed(address, b"x" * MIB) == b"x" * MIB
+
+
+def test_an_endpoint_that_cannot_listen_late(tmp_path: Path, environ: dict[str, str]) -> None:
+    """Whatever cannot be had ends the daemon, also when that is found out only after the start."""
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        daemon = Daemon(tmp_path, config(f"late:{port}"), listeners=0, environ=environ)
+        daemon.start()
+        try:
+            assert daemon.process is not None
+            assert daemon.process.wait(10) == 71, daemon.log
+        finally:
+            daemon.kill()
+    (line,) = [line for line in daemon.log.splitlines() if "cannot listen" in line]
+    assert f"services.echo.listen: cannot listen on late:{port}: address already in use" in line
+    assert "Traceback" not in daemon.log
 
 
 def test_an_endpoint_that_would_listen_after_the_stop(tmp_path: Path, environ: dict[str, str]) -> None:
