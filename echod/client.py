@@ -150,6 +150,7 @@ class _Question:
             Ending.CLEAN: "the connection was closed without an answer",
             Ending.RESET: "the connection was reset before an answer",
             Ending.REFUSED: "nothing listens there",
+            Ending.GARBLED: "the answer is not of this framing",
         }[ending]
         self._answer.errback(TalkError(ending.value, sentence, reached=ending is not Ending.REFUSED))
 

@@ -59,6 +59,7 @@ async def connect_stream(
         # The parsers of endpoints and their plugins raise what they like.
         raise TargetError(_unreadable(target, problem)) from problem
     made: StreamClient | None = None
+    deadline = reactor.seconds() + timeout
     try:
         connecting: Deferred[Any] = endpoint.connect(factory)
         connecting.addTimeout(timeout, reactor, _out_of_time)
@@ -67,7 +68,7 @@ async def connect_stream(
         if client.joined_itself:
             raise SelfConnectionError("TCP connected to itself: nothing listens there")  # noqa: TRY301 - reported below
         if ISSLTransport.providedBy(client.transport):
-            await client.secured(reactor, timeout)
+            await client.secured(reactor, max(0.0, deadline - reactor.seconds()))
     except (CancelledError, ConnectingCancelledError):
         # Our caller gave up, which says nothing about the service.
         _close(made)

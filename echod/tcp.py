@@ -419,11 +419,15 @@ class StreamClient(Protocol):
             return
         try:
             messages = self._decoder.feed(data)
+            garbled = False
         except FrameError as fault:
             messages = fault.whole
-            self.transport.abortConnection()
+            garbled = True
         for message in messages:
             self._tell(lambda listener, message=message: listener.received(message))  # type: ignore[misc]
+        if garbled:
+            self._tell(lambda listener: listener.ended(Ending.GARBLED))
+            self.transport.abortConnection()
 
     def readConnectionLost(self) -> None:
         """The server ended its direction. Called by Twisted."""

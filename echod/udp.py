@@ -81,8 +81,9 @@ class DatagramServer(DatagramProtocol):
         address = b""
         if self._guard is not None:
             address = packed(addr[0])
-            reason = self._guard.refuse(address, addr[1], unicast=self.transport.unicast)
-            if reason is None and self._guard.repeats(address, addr[1], gist_of(datagram)):
+            guard, port = self._guard, addr[1]
+            reason = guard.refuse(address, port, unicast=self.transport.unicast)
+            if reason is None and guard.counts(address) and guard.repeats(address, port, gist_of(datagram)):
                 reason = "loop"
             if reason is not None:
                 tally.dropped[reason] += 1

@@ -71,10 +71,10 @@ def test_framed_replies_are_told_whole(framing: Framing) -> None:
 
 
 def test_a_broken_reply_ends_the_talk() -> None:
-    """What was whole before is told; a reply over the limit is not kept."""
+    """What was whole before is told, then that the rest is none; a reply over the limit is not kept."""
     hand, _, heard = connected(Prefixed(1))
     hand.feed(b"\1a\xff" + b"x" * 9)
-    assert heard.told == [b"a"]
+    assert heard.told == [b"a", Ending.GARBLED]
     assert hand.events == ["abort"]
 
 

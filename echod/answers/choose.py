@@ -11,7 +11,7 @@ from echod.answers.echo import Echo
 from echod.answers.exam import Then
 from echod.answers.once import daytime, qotd, time
 from echod.answers.own import own_answer
-from echod.answers.reply import Reply, Rule
+from echod.answers.reply import ANY_REQUEST, Reply, Rule
 from echod.answers.template import Template
 from echod.answers.when import Compares, HasLength, Regex
 from echod.config import ConfigError, Exact, PythonService, QotdService, ReplyService
@@ -90,7 +90,10 @@ def framing_for(service: config.Service) -> framing.Framing:
 def _reply(service: ReplyService, world: World) -> Reply:
     greeting = None if service.greeting is None else _template(service.greeting)
     rules = [_rule(rule) for rule in service.ordered_rules()]
-    return Reply(service.name, rules, greeting, world)
+    # A message of fixed size must have that size.
+    size = service.framing.size
+    anything = (ANY_REQUEST * size)[:size] if size else ANY_REQUEST
+    return Reply(service.name, rules, greeting, world, anything)
 
 
 def _rule(rule: config.Rule) -> Rule:

@@ -38,6 +38,8 @@ class Ending(enum.Enum):
     CLEAN = "closed"
     RESET = "reset"
     REFUSED = "refused"
+    GARBLED = "mismatch"
+    """What came was not of the framing, so the client ended the talk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,8 @@ class Exam:
     def ended(self, ending: Ending) -> Verdict:
         """Judge the whole, the peer having ended the stream."""
         heard = bytes(self._heard)
+        if ending is Ending.GARBLED:
+            return Verdict(right=False, word=ending.value, why="sent bytes that are not of the service's framing")
         if self._greeting is not None:
             return Verdict(right=False, word=ending.value, why=f"ended after {preview(heard)}, before its greeting")
         if self._reply is not None and not self._settled:

@@ -41,12 +41,15 @@ class Rule:
     then: Then = Then.KEEP
     example: bytes | None = None
 
-    @property
-    def request(self) -> bytes | None:
-        """The message with which a client proves this rule, or None when it has none."""
+    def request(self, anything: bytes) -> bytes | None:
+        """
+        Return the message with which a client proves this rule, or None when it has none.
+
+        :param anything: the message for a rule without condition.
+        """
         if self.example is not None:
             return self.example
-        return ANY_REQUEST if self.when is None else self.when.example
+        return anything if self.when is None else self.when.example
 
     def describe(self) -> str:
         """Name it in a report."""
@@ -61,15 +64,24 @@ class Reply:
     :param rules: tried in order.
     :param greeting: said when a stream opens, or None.
     :param world: clock, UUIDs and host name for the variables.
+    :param anything: what a client sends to prove a rule without condition and without example.
     """
 
     reflects = False
 
-    def __init__(self, service: str, rules: Sequence[Rule], greeting: Template | None, world: World) -> None:
+    def __init__(
+        self,
+        service: str,
+        rules: Sequence[Rule],
+        greeting: Template | None,
+        world: World,
+        anything: bytes = ANY_REQUEST,
+    ) -> None:
         self.service = service.encode()
         self.rules = tuple(rules)
         self.greeting = greeting
         self.world = world
+        self.anything = anything
         counts = any("count" in t.names for rule in rules for t in rule.replies)
         self.remembers = counts or any(len(rule.replies) > 1 for rule in rules)
 
@@ -100,7 +112,8 @@ class Reply:
 
     def _reaches(self, rule: Rule) -> bool:
         """Tell whether the rule's request is answered by this rule and not by one before it."""
-        found = None if rule.request is None else self.find(rule.request)
+        request = rule.request(self.anything)
+        found = None if request is None else self.find(request)
         return found is not None and found[0] is rule
 
     def _greeting(self, path: Path) -> Matcher | None:
@@ -110,7 +123,7 @@ class Reply:
         return self.greeting.matcher({"service": self.service, "message": b"", "count": b"0"})
 
     def _exam(self, rule: Rule, path: Path) -> Exam:
-        request = rule.request
+        request = rule.request(self.anything)
         assert request is not None
         found = self.find(request)
         assert found is not None

@@ -82,11 +82,11 @@ class DatagramGuard:
 
     def repeats(self, address: bytes, port: int, gist: bytes) -> bool:
         """
-        Tell whether a datagram that passed goes round in a loop, so that it is dropped all the same.
+        Tell whether a datagram of a peer that `counts`, and that passed, goes round in a loop: it is dropped then.
 
         :param gist: what tells it from others: all of it, or both ends of a long one.
         """
-        return self.counts(address) and self._repetition.ends_row(address, port, gist, self._now())
+        return self._repetition.ends_row(address, port, gist, self._now())
 
     def counts(self, address: bytes) -> bool:
         """Tell whether a peer's datagrams are counted, so that `refuse` may change its mind about them."""

@@ -229,3 +229,10 @@ def test_preview_escapes_and_bounds() -> None:
     assert preview(b"x" * 60) == "'" + "x" * 60 + "'"
     assert preview(b"x" * 61).endswith("' and 1 more bytes")
     assert len(preview(b"\0" * 1_000_000)) < 300
+
+
+def test_what_is_not_of_the_framing_is_a_mismatch() -> None:
+    """The client ended the talk, not the server: `reset` would lead astray."""
+    verdict = Exam("x", b"q", Exactly(b"a")).ended(Ending.GARBLED)
+    assert (verdict.right, verdict.word) == (False, "mismatch")
+    assert "framing" in verdict.why

@@ -198,3 +198,10 @@ def test_an_empty_reply_is_silence_only_where_messages_have_no_bounds(then: Then
         verdict = exam.silent() if then is Then.KEEP else exam.ended(Ending.CLEAN)
         assert verdict.right != whole
         assert exam.received(b"", whole=True) is None or not whole
+
+
+def test_anything_may_have_to_fit_a_framing() -> None:
+    """A default rule is proven by what its service's framing can carry."""
+    reply = Reply("s", [Rule(None, (Template.literal(b"x"),))], None, WORLD, b"hellohel")
+    (exam,) = reply.exams(Path.STREAM)
+    assert exam.request == b"hellohel"

@@ -11,7 +11,7 @@ import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
 from echod.transport.datagram import BUDGET
-from echod.transport.packet_info import hit_address
+from echod.transport.packet_info import hit_address, is_unicast, turned_back
 from tests.transport.datagrams import LARGEST_4, LARGEST_6, Open
 
 if TYPE_CHECKING:
@@ -108,13 +108,24 @@ def test_broadcast_is_no_unicast() -> None:
     opened.close()
 
 
-def test_hit_address_reads_packet_information() -> None:
-    """Each family's form; nothing where the kernel gave none."""
-    four = struct.pack("I4s4s", 3, socket.inet_aton("192.0.2.1"), socket.inet_aton("192.0.2.255"))
-    six = socket.inet_pton(socket.AF_INET6, "ff02::1") + struct.pack("I", 3)
-    assert hit_address([(socket.SOL_SOCKET, 1, b""), (socket.IPPROTO_IP, 8, four)]) == ("192.0.2.1", False)
-    assert hit_address([(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, six)]) == ("ff02::1", False)
-    assert hit_address([]) is None
+def test_packet_information() -> None:
+    """Each family's form; nothing where the kernel gave none. A reply keeps the interface of a link-local address only."""
+    here, index = socket.inet_aton("192.0.2.1"), struct.pack("I", 3)
+    four = [(socket.SOL_SOCKET, 1, b""), (socket.IPPROTO_IP, 8, index + here + here)]
+    wide = [(socket.IPPROTO_IP, 8, index + here + socket.inet_aton("192.0.2.255"))]
+    assert (hit_address(four), is_unicast(four)) == ("192.0.2.1", True)
+    assert (hit_address(wide), is_unicast(wide)) == ("192.0.2.1", False)
+    assert turned_back(four) == [(socket.IPPROTO_IP, 8, bytes(4) + here + here)]
+    for text, unicast, kept in (
+        ("2001:db8::1", True, bytes(4)),
+        ("fe80::1", True, index),
+        ("ff02::1", False, bytes(4)),
+    ):
+        address = socket.inet_pton(socket.AF_INET6, text)
+        six = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, address + index)]
+        assert (hit_address(six), is_unicast(six)) == (text, unicast)
+        assert turned_back(six) == [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, address + kept)]
+    assert (hit_address([]), is_unicast([]), turned_back([])) == ("", True, [])
 
 
 def test_stop_listening_closes_once(opened: Open) -> None:
