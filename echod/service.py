@@ -28,8 +28,9 @@ from echod.guard.datagrams import DatagramGuard
 from echod.guard.patience import Patience
 from echod.guard.sources import Permit
 from echod.report import Reporter
+from echod.talk import address_of
 from echod.tally import Tally
-from echod.tcp import StreamServerFactory, address_of
+from echod.tcp import StreamServerFactory
 from echod.transport.accept import StreamPort
 from echod.transport.datagram import RECEIVE_BUFFER, DatagramPort
 from echod.transport.listening import BACKLOG, ListeningReactor, datagram_socket, listen_stream

@@ -24,9 +24,7 @@ from echod.guard.sources import MAPPED, packed
 from echod.transport.datagram import gist_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from twisted.internet.interfaces import IAddress
 

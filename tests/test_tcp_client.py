@@ -15,7 +15,8 @@ from zope.interface import directlyProvides
 
 from echod.answers.exam import Ending
 from echod.framing import Delimited, Framing, Netstring, Prefixed, Stream
-from echod.tcp import SelfConnectionError, StreamClient, StreamClientFactory, address_of
+from echod.talk import address_of
+from echod.tcp import SelfConnectionError, StreamClient, StreamClientFactory
 from tests.served import HERE, THERE, Hand, Served
 
 if TYPE_CHECKING:

@@ -110,11 +110,13 @@ def test_one_source_gets_its_limit_and_the_innocent_their_answers(tmp_path: Path
             f"flood {flooded[0] / SECONDS:.0f}/s, {answered} answered; innocent {innocent.heard} of {innocent.asked};"
             f" TCP p99 {late * 1e3:.1f} ms"
         )
+        took = daemon.stop()
+        print(daemon.log[-300:])
         assert flooded[0] >= 50_000 * SECONDS
         assert 0.9 * (4000 + 1000 * (SECONDS - 1)) <= answered <= 4000 + 1000 * (SECONDS + 1)
         assert innocent.heard >= 0.99 * innocent.asked
         assert late < 0.05
-        assert daemon.stop() < 1
+        assert took < 1
         check_log(daemon)
         assert " rate" in daemon.log
 
