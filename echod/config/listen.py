@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from echod.config.problems import listed, shown
 
@@ -44,18 +44,32 @@ WORDS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Listen:
+class Description:
     """
-    One listening address, as written (`text`) and taken apart.
+    An endpoint description, as written (`text`) and taken apart.
 
     `args` are the words after the kind, `options` the keywords, both without their backslashes. Two of them
-    are equal when they are written alike.
+    are equal when they are written alike. `known` has the names of each kind's words.
     """
 
     text: str
     kind: str
     args: tuple[str, ...] = ()
     options: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+
+    known: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """Every word under its name, whether it was written with it or not; empty for an unknown kind."""
+        return {**dict(zip(self.known.get(self.kind, ()), self.args, strict=False)), **self.options}
+
+
+@dataclass(frozen=True)
+class Listen(Description):
+    """One listening address."""
+
+    known: ClassVar[Mapping[str, tuple[str, ...]]] = WORDS
 
     @classmethod
     def parse(cls, text: str) -> Listen:
@@ -69,11 +83,6 @@ class Listen:
         if made.kind in WORDS:
             _check(made)
         return made
-
-    @property
-    def words(self) -> Mapping[str, str]:
-        """Every word under its name, whether it was written with it or not; empty for an unknown kind."""
-        return {**dict(zip(WORDS.get(self.kind, ()), self.args, strict=False)), **self.options}
 
     @property
     def datagram(self) -> bool:

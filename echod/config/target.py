@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from echod.config.listen import address, bind, check_path, check_port, split
+from echod.config.listen import Description, address, bind, check_path, check_port, split
 from echod.config.problems import shown
 
 if TYPE_CHECKING:
@@ -29,17 +29,14 @@ _MOST_HOST = 253
 
 
 @dataclass(frozen=True)
-class Target:
+class Target(Description):
     """
-    One address to connect to, as written (`text`) and taken apart, as in `echod.config.listen.Listen`.
+    One address to connect to.
 
     Kinds that are not known here are kept as they are, for installed endpoint plugins.
     """
 
-    text: str
-    kind: str
-    args: tuple[str, ...] = ()
-    options: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+    known: ClassVar[Mapping[str, tuple[str, ...]]] = WORDS
 
     @classmethod
     def parse(cls, text: str) -> Target:
@@ -51,11 +48,6 @@ class Target:
         if made.kind in WORDS:
             _check(made)
         return made
-
-    @property
-    def words(self) -> Mapping[str, str]:
-        """Every word under its name, whether it was written with it or not; empty for an unknown kind."""
-        return {**dict(zip(WORDS.get(self.kind, ()), self.args, strict=False)), **self.options}
 
     @property
     def datagram(self) -> bool:

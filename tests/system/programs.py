@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 PACKAGES = {
+    "haproxy": "haproxy",
     "ip": "iproute2",
     "nc": "netcat-openbsd",
     "ncat": "ncat",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "openssl": "openssl",
     "socat": "socat",
+    "ss": "iproute2",
+    "tc": "iproute2",
     "unshare": "util-linux",
 }
 """The Debian package of each program."""
