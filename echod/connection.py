@@ -163,6 +163,7 @@ class ServedConnection(Protocol):
     def end(self, then: Then) -> None:
         """End our direction as an answer wants it, after all that was said has left."""
         self.ending = then
+        self._quiet_looks = 0
         self.transport.unregisterProducer()
         if then is Then.RESET:
             self._reset()
@@ -181,6 +182,12 @@ class ServedConnection(Protocol):
 
     def leave(self, *, urgent: bool) -> None:
         """End once everything is answered: nothing came since the last looks or, if urgent, nothing waits now."""
+        if self.ending in (Then.CLOSE, Then.HALF_CLOSE) and not self.peer_ended:
+            # Only the peer's end is waited for, and what it sends is dropped.
+            self._quiet_looks += 1
+            if self._quiet_looks >= QUIET_LOOKS and not (self.wire is not None and self.wire.waiting):
+                self._close()
+            return
         if self.ending is not None or self.peer_ended:
             return
         # The coarse clock never shows this, so it stays exactly while nothing is heard.

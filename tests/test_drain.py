@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from twisted.internet.defer import Deferred
 
+from echod.answers.answer import World
+from echod.answers.exam import Then
+from echod.answers.reply import Reply, Rule
+from echod.answers.template import Template
 from echod.connection import QUIET_LOOKS, StreamLimits
 from tests.served import Served, fill
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Served]
 
+WORLD = World(lambda: 0.0, lambda: "", lambda: 0.0)
 NONE = StreamLimits(idle=0, stall=0, lifetime=0)
 
 
@@ -57,7 +62,7 @@ def test_drain_answers_what_comes_and_then_ends(serve: Serve) -> None:
         wire.peer.send(b"last words")
         wire.turn(QUIET_LOOKS - 1)
         assert wire.peer.recv(99) == b"last words"
-    wire.turn(QUIET_LOOKS + 2)
+    wire.turn(3)
     assert wire.peer.recv(99) == b""
     assert not done.called
     wire.peer.close()
@@ -82,6 +87,20 @@ def test_drain_waits_for_a_slow_reader(serve: Serve) -> None:
     wire.peer.close()
     wire.turn(2)
     assert done.called
+    assert not served.tally.dropped
+
+
+def test_drain_does_not_wait_for_a_peer_that_has_all(serve: Serve) -> None:
+    """A peer that we have ended may stay as long as it likes while we serve; a stop leaves it after a moment."""
+    answer = Reply("s", [Rule(None, (Template.literal(b"bye"),), Then.HALF_CLOSE)], None, WORLD)
+    served = serve(answer, NONE)
+    wire = served.wire()
+    wire.peer.send(b"hello")
+    wire.turn(4)
+    assert wire.peer.recv(99) == b"bye"
+    assert wire.peer.recv(99) == b""
+    assert served.factory.open
+    assert drained(served, [wire], 10) <= 0.5
     assert not served.tally.dropped
 
 

@@ -230,6 +230,8 @@ def _abandoned(kind: socket.SocketKind, path: str) -> bool:
         if not stat.S_ISSOCK(Path(path).stat().st_mode):
             return False
         with socket.socket(socket.AF_UNIX, kind) as probe:
+            # A living one whose queue is full must not make us wait.
+            probe.setblocking(False)
             probe.connect(path)
     except ConnectionRefusedError:
         return True
