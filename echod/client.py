@@ -107,6 +107,20 @@ async def ask(
         client.close()
 
 
+async def question(
+    client: StreamClient | DatagramClient,
+    clock: Any,
+    timeout: float,
+    message: bytes,  # noqa: ASYNC109 - Twisted's clock
+) -> bytes:
+    """
+    Send one message on an open talk, and return the answer, as `ask` does.
+
+    :raises TalkError: there is none.
+    """
+    return await _Question(client, clock, timeout).put(message)
+
+
 class _Question:
     """One message, and the answer that is being collected."""
 

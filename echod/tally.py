@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from twisted.python.failure import Failure
 
 if TYPE_CHECKING:
     from twisted.logger import Logger
 
 TRACEBACKS = 10
 """Failures of a service that are logged whole; the others are only counted."""
+
+_LONGEST = 4_096
+
+
+class EscapedFailure(Failure):
+    """
+    A failure whose text can do no harm in a log: an exception may quote what a peer sent.
+
+    Control characters are escaped, and it has at most some thousand characters: the first and the last.
+    """
+
+    def getTraceback(self, *args: Any, **kwargs: Any) -> str:
+        """Return the text. Called by Twisted."""
+        text: str = super().getTraceback(*args, **kwargs)
+        if len(text) > _LONGEST:
+            text = f"{text[: _LONGEST // 2]}\n...\n{text[-_LONGEST // 2 :]}"
+        return "".join([each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text])
 
 
 @dataclass(slots=True)
@@ -35,4 +54,4 @@ class Tally:
         self.dropped["error"] += 1
         self.failures += 1
         if self.failures <= TRACEBACKS:
-            log.failure(sentence)
+            log.failure(sentence, EscapedFailure())

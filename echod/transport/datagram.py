@@ -39,7 +39,7 @@ LARGEST = 65_536
 BUDGET = 64
 """Datagrams served in one turn of the reactor. Counted in datagrams: empty ones count too."""
 
-RECEIVE_BUFFER = 4 << 20
+RECEIVE_BUFFER = 8 << 20
 """Bytes asked for with SO_RCVBUF; the kernel gives at most net.core.rmem_max of it, doubled."""
 
 SEND_BUFFER = 1 << 20

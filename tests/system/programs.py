@@ -14,6 +14,7 @@ PACKAGES = {
     "nft": "nftables",
     "nsenter": "util-linux",
     "openssl": "openssl",
+    "prlimit": "util-linux",
     "socat": "socat",
     "ss": "iproute2",
     "tc": "iproute2",

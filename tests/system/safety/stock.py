@@ -1,6 +1,8 @@
 """
 The echo servers of Twisted's own documentation, unguarded: a test that passes here shows nothing.
 
+They raise what a datagram that begins with `raise` says, to show what becomes of exceptions.
+
 A program: `stock.py HOST PORT...` serves TCP and UDP on each port, and says so in the words that `Daemon` waits for.
 """
 
@@ -42,6 +44,8 @@ def main(host: str, *ports: str) -> None:
 
     class EchoUDP(DatagramProtocol):
         def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+            if datagram.startswith(b"raise"):
+                raise ValueError(datagram.decode())
             self.transport.write(datagram, addr)
 
     log.startLogging(sys.stdout)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from echod.guard.buckets import SOURCES
 from tests.system.clients import connected, exactly
 from tests.system.daemon import Address, Daemon
 from tests.system.safety.flooder import flood
@@ -103,46 +104,53 @@ def test_one_source_gets_its_limit_and_the_innocent_their_answers(tmp_path: Path
         before = wire.server.sent()
         innocent = Innocent(port)
         with flood(wire.client.prefix, SERVER_4, port, SECONDS, 55_000, OTHER_4) as flooded:
-            innocent.ask(SECONDS - 0.5)
+            innocent.ask(SECONDS - 1.5)
+            took = daemon.stop()
         answered = wire.server.sent() - before - innocent.heard
         late = percentile(innocent.times, 0.99)
         print(
             f"flood {flooded[0] / SECONDS:.0f}/s, {answered} answered; innocent {innocent.heard} of {innocent.asked};"
             f" TCP p99 {late * 1e3:.1f} ms"
         )
-        took = daemon.stop()
         print(daemon.log[-300:])
         assert flooded[0] >= 50_000 * SECONDS
-        assert 0.9 * (4000 + 1000 * (SECONDS - 1)) <= answered <= 4000 + 1000 * (SECONDS + 1)
+        assert 0.9 * (4000 + 1000 * (SECONDS - 2)) <= answered <= 4000 + 1000 * (SECONDS + 1)
         assert innocent.heard >= 0.99 * innocent.asked
         assert late < 0.05
-        assert took < 1
+        # It was told to stop while the flood went on.
+        assert took < 2
         check_log(daemon)
         assert " rate" in daemon.log
 
 
-def test_a_million_sources(tmp_path: Path, wire: Wire) -> None:
-    """Forged sources, each another one, cost at most 64 MB; innocent ones get their answers, old and new."""
+def test_more_sources_than_have_a_bucket(tmp_path: Path, wire: Wire) -> None:
+    """
+    Forged sources, each another one, cost at most 64 MB; innocent ones get their answers, old and new.
+
+    tests/guard/test_buckets.py has a million of them.
+    """
     with Daemon(tmp_path, CONFIG, prefix=wire.server.prefix) as daemon, wire.client.inside():
         on_one_core(daemon)
         old, new = Innocent(7001), Innocent(7001, OTHER_4)
         old.ask(0.2)
         before, received, most = daemon.resident, wire.server.received(), 0
-        with flood(wire.client.prefix, SERVER_4, 7001, 14, 85_000, "forge", "16") as flooded:
+        with flood(wire.client.prefix, SERVER_4, 7001, 8, 22_000, "forge", "16") as flooded:
             for innocent in (old, old, old, new, new, new):
-                innocent.ask(1.9)
+                innocent.ask(1)
                 most = max(most, daemon.resident - before)
         received = wire.server.received() - received
+        daemon.stop()
+        times = old.times + new.times
         print(
-            f"{flooded[0]} sent, {received} received, {most / 1e6:.1f} MB; {old.heard} of {old.asked} and"
-            f" {new.heard} of {new.asked}; TCP p99 {percentile(old.times + new.times, 0.99) * 1e3:.1f} ms"
+            f"{flooded[0]} sent, {received} received, {most / 1e6:.1f} MB, TCP p99 {percentile(times, 0.99) * 1e3:.1f} ms;"
+            f" innocent {old.heard} of {old.asked} and {new.heard} of {new.asked}"
         )
-        assert received > 1_000_000
-        assert most < 64e6
+        print(daemon.log[-300:])
+        assert received > SOURCES
+        assert 10e6 < most < 64e6
         for innocent in (old, new):
             assert innocent.heard >= 0.99 * innocent.asked
-        assert percentile(old.times + new.times, 0.99) < 0.05
-        daemon.stop()
+        assert percentile(times, 0.99) < 0.05
         check_log(daemon)
 
 
