@@ -16,7 +16,7 @@ MAKEFLAGS += --no-print-directory
 # The goals below use the same ports and the same two cores.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test lint packaging check bench clean
+.PHONY: help run test soak lint packaging check bench clean
 
 help: ## show this list
 	@echo 'make GOAL, where GOAL is one of'
@@ -27,6 +27,10 @@ run: .venv/installed ## install echod into .venv and serve; CONFIG=FILE serves t
 
 test: .venv-test/installed ## run the tests; ARGS='-k word' goes to pytest
 	.venv-test/bin/pytest $(ARGS)
+
+MINUTES := 1
+soak: .venv-test/installed ## run everything at once for MINUTES=1; ARGS='--seed 7' goes to it
+	.venv-test/bin/python -m tests.soak.run --minutes $(MINUTES) $(ARGS)
 
 lint: .venv-test/installed ## check style and types
 	.venv-test/bin/ruff check

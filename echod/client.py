@@ -111,7 +111,7 @@ async def question(
     client: StreamClient | DatagramClient,
     clock: Any,
     timeout: float,
-    message: bytes,  # noqa: ASYNC109 - Twisted's clock
+    message: bytes,
 ) -> bytes:
     """
     Send one message on an open talk, and return the answer, as `ask` does.

@@ -59,6 +59,7 @@ class Soak:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
+        self._lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self.bytes = 0
         self.wrong: list[str] = []
@@ -85,10 +86,13 @@ class Soak:
             kind = chance.choice(self.good if chance.random() < 0.7 else self.bad)
             own = random.Random(chance.random())
             try:
-                self.bytes += kind(own)
+                right = kind(own)
             except Exception as problem:  # noqa: BLE001 - whatever it is, it is to be told with the client's name
                 self.wrong.append(f"{kind.__name__}: {type(problem).__name__}: {problem}")
-            self.counts[kind.__name__] += 1
+                right = 0
+            with self._lock:
+                self.bytes += right
+                self.counts[kind.__name__] += 1
 
     def stream(self, chance: random.Random) -> int:
         """Send random pieces, end our direction, and want all of it back."""

@@ -109,7 +109,7 @@ def test_broadcast_is_no_unicast() -> None:
 
 
 def test_packet_information() -> None:
-    """Each family's form; nothing where the kernel gave none; a reply keeps the interface of link-local addresses only."""
+    """Each family's form; nothing where the kernel gave none; a reply keeps the interface of link-local peers only."""
     here, index = socket.inet_aton("192.0.2.1"), struct.pack("I", 3)
     four = [(socket.SOL_SOCKET, 1, b""), (socket.IPPROTO_IP, 8, index + here + here)]
     wide = [(socket.IPPROTO_IP, 8, index + here + socket.inet_aton("192.0.2.255"))]

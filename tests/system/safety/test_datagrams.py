@@ -269,7 +269,9 @@ services:
 
 def test_too_long_for_the_way_back(tmp_path: Path, wire: Wire) -> None:
     """A full send buffer loses what does not fit, counted, and nothing else."""
-    wire.server.run(program("tc"), *"qdisc add dev s root tbf rate 2mbit burst 16k limit 64m".split())
+    wire.server.run(
+        program("tc"), *["qdisc", "add", "dev", "s", "root", "tbf", "rate", "2mbit", "burst", "16k", "limit", "64m"]
+    )
     config = 'services: {batched: {listen: "udp:7001", protocol: echo}, plain: {listen: "udp:7005", protocol: reply,'
     config += ' reply: "{message}"}}'
     with Daemon(tmp_path, config, prefix=wire.server.prefix) as daemon, wire.client.inside():
@@ -279,7 +281,7 @@ def test_too_long_for_the_way_back(tmp_path: Path, wire: Wire) -> None:
                 for number in range(3000):
                     sock.send(b"%04d" % number + b"x" * 1300)
         time.sleep(0.5)
-        wire.server.run(program("tc"), *"qdisc delete dev s root".split())
+        wire.server.run(program("tc"), *["qdisc", "delete", "dev", "s", "root"])
         answers_from(SERVER_4, 7001, 7005)
         daemon.stop()
         for service in ("batched", "plain"):

@@ -268,12 +268,12 @@ def test_no_answer_is_longer_than_its_request(tmp_path: Path, wire: Wire) -> Non
 
 def test_a_peer_that_is_not_allowed_gets_nothing(tmp_path: Path, wire: Wire) -> None:
     """`allow` lets in whom it names, and `deny` keeps out of those whom it names, on both ways of answering."""
-    config = """\
+    config = f"""\
 services:
-  batched: {{listen: "udp:7001", protocol: echo, allow: [10.99.0.0/24], deny: [{other}]}}
-  plain: {{listen: "udp:7003", protocol: reply, reply: "{{message}}", allow: [10.99.0.0/24], deny: [{other}]}}
-  mapped: {{listen: "udp6:7005", protocol: echo, allow: [10.99.0.0/24], deny: [{other}]}}
-""".format(other=OTHER_4)
+  batched: {{listen: "udp:7001", protocol: echo, allow: [10.99.0.0/24], deny: [{OTHER_4}]}}
+  plain: {{listen: "udp:7003", protocol: reply, reply: "{{message}}", allow: [10.99.0.0/24], deny: [{OTHER_4}]}}
+  mapped: {{listen: "udp6:7005", protocol: echo, allow: [10.99.0.0/24], deny: [{OTHER_4}]}}
+"""
     with Daemon(tmp_path, config, prefix=wire.server.prefix), wire.client.inside():
         for port in (7001, 7003, 7005):
             for source, heard in ((CLIENT_4, True), (OTHER_4, False)):
