@@ -261,6 +261,8 @@ class ServedConnection(Protocol):
         return now + _HOUR
 
     def _close(self) -> None:
+        if self.wire is not None and self.owner.limits.stall:
+            self.wire.give_up_after(self.owner.limits.stall)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 

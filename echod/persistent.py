@@ -90,7 +90,7 @@ class PersistentClient(Service):
 
     def when_connected(self) -> Deferred[StreamClient]:
         """Return the client of a connection that was proved; cancelled when the service stops before there is one."""
-        waiting: Deferred[StreamClient] = Deferred(lambda gone: self._waiting.remove(gone))
+        waiting: Deferred[StreamClient] = Deferred(self._waiting.remove)
         if self._client is not None:
             waiting.callback(self._client)
         else:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import struct
-from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from echod.proxy import LONGEST_1, LONGEST_2, SIGNATURE_2, Header, HeaderReader, ProxyError
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 Pair = tuple[str, int]
 
@@ -64,7 +68,7 @@ def test_any_header_in_any_pieces(case: tuple[Header, bytes], rest: bytes, cuts:
     header, written = case
     data = written + rest
     bounds = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    pieces = [data[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    pieces = [data[start:end] for start, end in itertools.pairwise(bounds)]
     assert read(pieces, required=required) == (header, rest)
 
 
@@ -99,10 +103,13 @@ def test_garbage_raises_nothing_else(garbage: bytes, cuts: list[int], start: byt
     """A header, nothing yet, or `ProxyError`."""
     data = start + garbage
     bounds = [0, *sorted(cuts), len(data)]
+    pieces = [data[begin:end] for begin, end in itertools.pairwise(bounds)]
+    said = ""
     try:
-        read([data[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)])
+        read(pieces)
     except ProxyError as problem:
-        assert str(problem).isprintable()
+        said = str(problem)
+    assert said.isprintable()
 
 
 BAD_LINES = [

@@ -16,7 +16,7 @@ _LEAST_BUFFER = 1024
 class Limits(BaseModel):
     """Limits; those that a service does not give come from `defaults`, and then from here."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     connections: Count = Field(
         10_000, description="Open connections; at this number no more are accepted until one closes."

@@ -52,7 +52,8 @@ def python_protocol(value: Any) -> str:
 class SharedSettings(BaseModel):
     """Settings that every service has and `defaults` may give."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Deferred, as a file has few of the protocols, and each model takes a while to build.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     limits: Limits = Field(Limits.model_validate({}), description="How much, how many and how long.")
     allow: Networks = Field(
@@ -73,7 +74,7 @@ class SharedSettings(BaseModel):
 class QuoteSettings(BaseModel):
     """The settings of the protocol `qotd`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     # A text names a file; `echod.config.load` has read it before the model sees the value.
     quotes: Annotated[

@@ -36,7 +36,9 @@ def _pattern(value: Any) -> str:
 class When(BaseModel):
     """The condition of a rule: exactly one of these, on the bytes of the message."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, defer_build=True, json_schema_extra={"minProperties": 1, "maxProperties": 1}
+    )
 
     equals: Text | None = Field(None, description="The whole message.")
     prefix: Text | None = Field(None, description="What the message begins with.")
@@ -61,7 +63,7 @@ class When(BaseModel):
 class Rule(BaseModel):
     """One reply, and the messages that get it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     when: When | None = Field(
         None,
@@ -109,7 +111,9 @@ SaidTexts = Annotated[tuple[Said, ...], BeforeValidator(several), WithJsonSchema
 class ReplySettings(BaseModel):
     """The settings of the protocol `reply`, for a service or as defaults."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"not": {"required": ["reply", "rules"]}})
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, defer_build=True, json_schema_extra={"not": {"required": ["reply", "rules"]}}
+    )
 
     framing: FramingSetting = Field(
         Framing(),

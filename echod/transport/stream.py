@@ -9,6 +9,7 @@ buffer for what the kernel did not take. To a protocol they are ordinary transpo
 from __future__ import annotations
 
 import fcntl
+import socket
 import struct
 import termios
 from typing import TYPE_CHECKING, Any, Protocol
@@ -197,6 +198,15 @@ class WriteThrough:
     def unread(self) -> int:
         """Return how many bytes the kernel still holds for us."""
         return unread(self.socket.fileno()) if self.connected else 0
+
+    def give_up_after(self, seconds: float) -> None:
+        """
+        Let the kernel reset the connection when the peer takes nothing for so long, also after we have closed it.
+
+        By itself it keeps what a peer does not read, megabytes of it, for a quarter of an hour and more.
+        """
+        if self.connected and self.socket.family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
     def reset_when_sent(self, limit: float) -> None:
         """

@@ -132,7 +132,11 @@ def test_not_verified(echod: Echod, file: Path, serve: Callable[[str], object], 
 services:
   good: {{listen: "tcp:{free_port}:interface=127.0.0.1", protocol: echo}}
   free: {{listen: "tcp:0:interface=127.0.0.1", protocol: echo}}
-  fixed: {{listen: "tcp:{free_port + 1}:interface=127.0.0.1", protocol: reply, framing: {{fixed: 16}}, reply: x}}
+  fixed:
+    listen: "tcp:{free_port + 1}:interface=127.0.0.1"
+    protocol: reply
+    framing: {{fixed: 16}}
+    rules: [{{reply: x, example: short}}]
 """)
     serve(file.read_text())
     result = echod("verify", str(file))

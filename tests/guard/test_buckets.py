@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_a_flood_gets_its_rate_and_an_empty_bucket_closes() -> None:
     buckets = Buckets(1000, 4000)
     answered = [number / 50_000 for number in range(20 * 50_000) if buckets.take(ME, 1000 + number / 50_000)]
     assert 0.9 * (4000 + 19_000) <= len(answered) <= 4000 + 20_000
-    pauses = [later - before for before, later in zip(answered, answered[1:], strict=False) if later - before > 0.1]
+    pauses = [later - before for before, later in itertools.pairwise(answered) if later - before > 0.1]
     assert len(pauses) >= 18
     assert all(CLOSED - 0.1 < pause < CLOSED + 0.1 for pause in pauses)
 

@@ -29,6 +29,7 @@ def guard(
 def test_every_port(port: int, low_ports: bool, unicast: bool) -> None:
     """Port 0 and own ports never; low ones and 2049 by the switch; and nothing that many hosts got."""
     reason = guard(low_ports=low_ports).refuse(PEER, port, unicast=unicast)
+    expected: str | None
     if port == 0:
         expected = "port-zero"
     elif (port < 1024 or port == 2049) and not low_ports:
@@ -74,7 +75,7 @@ def test_refused_datagrams_cost_nothing() -> None:
 
 
 def test_a_loop_is_broken() -> None:
-    """Equal datagrams in a long row are dropped once in the row; without a rate, or from loopback, nothing is watched."""
+    """Equal datagrams in a long row are dropped once in it; without a rate, or from loopback, nothing is watched."""
     guarding = guard(buckets=Buckets(1, 1))
     assert guarding.counts(PEER)
     assert [guarding.repeats(PEER, 5000, b"again") for _ in range(ROW)] == [False] * (ROW - 1) + [True]

@@ -248,7 +248,8 @@ def run(folder: Path, minutes: float, seed: int) -> list[str]:
         log = daemon.log
         print(f"soak: {sum(soak.counts.values())} clients, {soak.bytes >> 20} MiB came back right; {dict(soak.counts)}")
         print(
-            f"soak: memory {growth / (1 << 20):+.1f} MiB, {left:+d} descriptors, {len(log)} bytes of log, stopped in {took:.2f} s"
+            f"soak: memory {growth / (1 << 20):+.1f} MiB, {left:+d} descriptors, {len(log)} bytes of log,"
+            f" stopped in {took:.2f} s"
         )
     if growth > MOST_GROWTH:
         wrong.append(f"memory grew by {growth} bytes")

@@ -62,7 +62,8 @@ class Batch:
 
     def send(self, descriptor: int) -> int:
         """Send all, and return how many left."""
-        return max(0, self._libc.sendmmsg(descriptor, self._headers, _BATCH, 0))
+        sent: int = self._libc.sendmmsg(descriptor, self._headers, _BATCH, 0)
+        return max(0, sent)
 
 
 def main(host: str, port: str, seconds: str, rate: str, source: str = "", size: str = "64") -> None:

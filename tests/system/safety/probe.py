@@ -29,6 +29,15 @@ def echo_time(where: Where, limit: float = 5.0) -> float:
     return time.perf_counter() - began
 
 
+def echo_times(where: Where, count: int = 20, pause: float = 0.1) -> list[float]:
+    """Do so several times."""
+    times = []
+    for _ in range(count):
+        time.sleep(pause)
+        times.append(echo_time(where))
+    return times
+
+
 def percentile(values: list[float], part: float) -> float:
     """Return the value below which such a part of all lies."""
     return sorted(values)[min(len(values) - 1, int(part * len(values)))]

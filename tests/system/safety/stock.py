@@ -40,13 +40,15 @@ def main(host: str, *ports: str) -> None:
 
     class Echo(Protocol):
         def dataReceived(self, data: bytes) -> None:
-            self.transport.write(data)
+            transport: Any = self.transport
+            transport.write(data)
 
     class EchoUDP(DatagramProtocol):
         def datagramReceived(self, datagram: bytes, addr: Any) -> None:
             if datagram.startswith(b"raise"):
                 raise ValueError(datagram.decode())
-            self.transport.write(datagram, addr)
+            transport: Any = self.transport
+            transport.write(datagram, addr)
 
     log.startLogging(sys.stdout)
     some: Any = reactor

@@ -47,7 +47,7 @@ def speak(source: str, host: str, port: int, data: bytes = b"x") -> socket.socke
 
 
 def is_served(sock: socket.socket, limit: float = 1.0) -> bool | None:
-    """Tell whether there is an echo: False when the connection was closed instead, None for neither within the limit."""
+    """Tell whether there is an echo: False when the connection was closed instead, None for neither in time."""
     sock.settimeout(limit)
     try:
         return sock.recv(10) == b"x"

@@ -6,26 +6,35 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_twisted
 from twisted.application.internet import ClientService
-from twisted.application.service import Service
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, clientFromString
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
-from twisted.python.failure import Failure
 
 from echod.client import StreamClientFactory
 from echod.persistent import PersistentClient
 from tests.system.daemon import Daemon, wait_until
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from twisted.application.service import Service
+    from twisted.python.failure import Failure
+
 in_reactor: Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., Any]] = pytest_twisted.ensureDeferred
+
+
+def hears_more(output: Path, line: str, times: int) -> None:
+    """Wait until a client has written a line some more times."""
+    before = output.read_text().count(line)
+    wait_until(lambda: output.read_text().count(line) >= before + times, f"{times} more times: {line}", 10)
 
 
 @pytest.mark.parametrize("name", ["epoll", "asyncio"])
@@ -42,12 +51,10 @@ def test_a_datagram_client_lives_through_refusals(tmp_path: Path, name: str) -> 
     config = f"services: {{echo: {{listen: 'udp:{port}:interface=127.0.0.1', protocol: echo}}}}"
     try:
         for _ in range(2):
-            heard = output.read_text().count("ended refused")
-            wait_until(lambda heard=heard: output.read_text().count("ended refused") >= heard + 5, "refusals", 10)
+            hears_more(output, "ended refused", 5)
             with Daemon(tmp_path, config):
-                before = output.read_text().count("received 5")
                 began = time.monotonic()
-                wait_until(lambda before=before: output.read_text().count("received 5") > before, "answers", 10)
+                hears_more(output, "received 5", 1)
                 assert time.monotonic() - began < 2
         text = output.read_text()
         assert text.lower().startswith(name)
@@ -63,22 +70,23 @@ class Closes(Protocol):
 
     def connectionMade(self) -> None:
         """Count it, and close. Called by Twisted."""
-        self.factory.accepted += 1  # type: ignore[union-attr]
+        owner: Any = self.factory
+        owner.accepted += 1
         assert self.transport is not None
         self.transport.loseConnection()
 
 
 async def attempts(seconds: float, make: Callable[[str], Service]) -> int:
     """Return how often a client connects to a server that accepts and closes."""
-    factory = Factory.forProtocol(Closes)
-    factory.accepted = 0  # type: ignore[attr-defined]
+    factory: Any = Factory.forProtocol(Closes)
+    factory.accepted = 0
     port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(factory)
     service = make(f"tcp:127.0.0.1:{port.getHost().port}")
     service.startService()
     await deferLater(reactor, seconds, lambda: None)
     await maybeDeferred(service.stopService)
     await port.stopListening()
-    count: int = factory.accepted  # type: ignore[attr-defined]
+    count: int = factory.accepted
     return count
 
 
@@ -119,22 +127,23 @@ class Parrots(Echoes):
         """Say no. Called by Twisted."""
         super().dataReceived(b"no" + data)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - whatever it was
         """Count it. Called by Twisted."""
-        self.factory.lost += 1  # type: ignore[union-attr]
+        owner: Any = self.factory
+        owner.lost += 1
 
 
 @in_reactor
 async def test_a_proven_connection_is_kept() -> None:
     """A server that answers right is talked to; one that does not is left, and tried again later."""
-    factory = Factory.forProtocol(Parrots)
-    factory.lost = 0  # type: ignore[attr-defined]
+    factory: Any = Factory.forProtocol(Parrots)
+    factory.lost = 0
     port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(factory)
     service = PersistentClient(reactor, f"tcp:127.0.0.1:{port.getHost().port}", retry=lambda _: 0.1)
     service.startService()
     connected = service.when_connected()
     await deferLater(reactor, 1.2, lambda: None)
-    assert factory.lost >= 2  # type: ignore[attr-defined]
+    assert factory.lost >= 2
     assert not connected.called
     factory.protocol = Echoes
     client: Any = await connected

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,7 +56,7 @@ def received(sock: socket.socket, count: int) -> int:
     for number in range(count):
         try:
             sock.recv(1 << 16)
-        except TimeoutError:
+        except TimeoutError:  # noqa: PERF203 - that is how the end is told
             return number
     return count
 
@@ -163,23 +164,11 @@ def test_stock_answers_from_another_address(tmp_path: Path, wire: Wire) -> None:
 
 def test_the_answer_may_leave_by_another_way(tmp_path: Path, wire: Wire) -> None:
     """A reply goes where the routes say, although its request came in by another interface."""
-    add_second_wire(wire)
+    wire.lay_second()
     # What is sent to the first wire's address by way of the second comes in there, and has to go out on the first.
     wire.client.ip(f"route add {SECOND_4}/32 via 10.98.0.1 src {CLIENT_4}")
     with Daemon(tmp_path, CONFIG, prefix=wire.server.prefix), wire.client.inside():
         answers_from(SECOND_4, *IPV4)
-
-
-def add_second_wire(wire: Wire) -> None:
-    """Lay another wire beside the first, with the same link-local addresses."""
-    pid = wire.client.prefix[1].split("/")[2]
-    wire.server.ip(
-        f"link add s2 address 02:00:00:00:00:01 type veth peer name c2 address 02:00:00:00:00:09 netns {pid}"
-    )
-    wire.client.set(ipv4__conf__c2__rp_filter=0)
-    for place, name, host in ((wire.server, "s2", "10.98.0.1"), (wire.client, "c2", "10.98.0.9")):
-        place.ip(f"address add {host}/24 dev {name}")
-        place.ip(f"link set {name} up")
 
 
 def from_link(interface: str, port: int) -> None:
@@ -194,8 +183,7 @@ def from_link(interface: str, port: int) -> None:
 
 def test_link_local_peers_on_two_interfaces(tmp_path: Path, wire: Wire) -> None:
     """The same address behind each of two interfaces is a peer of its own."""
-    add_second_wire(wire)
-    time.sleep(0.2)
+    wire.lay_second()
     with Daemon(tmp_path, CONFIG, prefix=wire.server.prefix), wire.client.inside():
         for port in IPV6:
             for interface in ("c", "c2"):
@@ -211,12 +199,14 @@ def test_link_local_peers_on_two_interfaces(tmp_path: Path, wire: Wire) -> None:
 
 def test_stock_forgets_the_interface(tmp_path: Path, wire: Wire) -> None:
     """The stock server answers only where its routes happen to lead."""
-    add_second_wire(wire)
-    time.sleep(0.2)
+    wire.lay_second()
     with stock(tmp_path, 7003, prefix=wire.server.prefix) as daemon, wire.client.inside():
-        with pytest.raises(TimeoutError):
-            for interface in ("c", "c2"):
+        heard = []
+        for interface in ("c", "c2"):
+            with suppress(TimeoutError):
                 from_link(interface, 7003)
+                heard.append(interface)
+        assert len(heard) < 2
         daemon.kill()
 
 

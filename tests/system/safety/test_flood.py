@@ -142,7 +142,8 @@ def test_more_sources_than_have_a_bucket(tmp_path: Path, wire: Wire) -> None:
         daemon.stop()
         times = old.times + new.times
         print(
-            f"{flooded[0]} sent, {received} received, {most / 1e6:.1f} MB, TCP p99 {percentile(times, 0.99) * 1e3:.1f} ms;"
+            f"{flooded[0]} sent, {received} received, {most / 1e6:.1f} MB,"
+            f" TCP p99 {percentile(times, 0.99) * 1e3:.1f} ms;"
             f" innocent {old.heard} of {old.asked} and {new.heard} of {new.asked}"
         )
         print(daemon.log[-300:])

@@ -8,6 +8,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from typing_extensions import Self
+
 from tests.system.clients import connected, datagrams, half_closed
 from tests.system.daemon import Address, Daemon
 from tests.system.safety.probe import echo_time
@@ -27,7 +29,7 @@ class Load:
         self.wrong: list[bytes] = []
         self.right = 0
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -39,10 +41,11 @@ class Load:
 
     def _run(self, where: Address) -> None:
         kind = socket.SOCK_STREAM if where.kind == "tcp" else socket.SOCK_DGRAM
-        number = 0
+        first = 0
         while not self._over.wait(0.002):
+            first += 100
             with suppress(OSError), connected(where, kind, limit=0.5) as sock:
-                for number in range(number, number + 100):
+                for number in range(first, first + 100):
                     data = b"%08d" % number
                     sock.send(data)
                     heard = sock.recv(100)

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.system.daemon import wait_until
 from tests.system.networks import private_network
 from tests.system.programs import program
 
@@ -53,7 +54,7 @@ class Place:
         self.run(program("ip"), *line.split())
 
     def set(self, **values: int) -> None:
-        """Set kernel parameters of the network (sysctl(8)); `__` stands for a `/`."""
+        """Change kernel parameters of the network, as sysctl(8) does; `__` stands for a `/`."""
         for name, value in values.items():
             self.run("sh", "-c", f"echo {value} > /proc/sys/net/{name.replace('__', '/')}")
 
@@ -111,8 +112,21 @@ class Wire:
             for address in addresses:
                 place.ip(f"address add {address} {'broadcast + ' if '.' in address else ''}dev {name}")
             place.ip(f"link set {name} up")
+        for place, name in ((self.server, "s"), (self.client, "c")):
+            _await_link_local(place, name)
         self.server.ip(f"route add default via {CLIENT_4}")
         self.server.ip(f"-6 route add default via {CLIENT_6}")
+
+    def lay_second(self) -> None:
+        """Lay another wire beside the first, `s2` and `c2`, with the same link-local addresses."""
+        self.server.ip(
+            f"link add s2 address {SERVER_MAC} type veth peer name c2 address {CLIENT_MAC} netns {_pid(self.client)}"
+        )
+        for place, name, host in ((self.server, "s2", "10.98.0.1"), (self.client, "c2", "10.98.0.9")):
+            place.ip(f"address add {host}/24 dev {name}")
+            place.ip(f"link set {name} up")
+        for place, name in ((self.server, "s2"), (self.client, "c2")):
+            _await_link_local(place, name)
 
 
 @contextmanager
@@ -124,6 +138,12 @@ def laid() -> Iterator[Wire]:
         wire = Wire(*ends)
         wire.lay()
         yield wire
+
+
+def _await_link_local(place: Place, name: str) -> None:
+    """Wait until an interface has its own address: the kernel gives it a moment after the interface is up."""
+    words = [program("ip"), "-6", "-o", "address", "show", "dev", name, "scope", "link"]
+    wait_until(lambda: "fe80:" in place.run(*words), f"{name} has a link-local address")
 
 
 def _pid(place: Place) -> str:
