@@ -262,7 +262,8 @@ class ServedConnection(Protocol):
 
     def _close(self) -> None:
         if self.wire is not None and self.owner.limits.stall:
-            self.wire.give_up_after(self.owner.limits.stall)
+            # A second later than we would ourselves, who can tell the peer.
+            self.wire.give_up_after(self.owner.limits.stall + 1)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 

@@ -53,7 +53,7 @@ class Place:
         """Run ip(8)."""
         self.run(program("ip"), *line.split())
 
-    def set(self, **values: int) -> None:
+    def configure(self, **values: int) -> None:
         """Change kernel parameters of the network, as sysctl(8) does; `__` stands for a `/`."""
         for name, value in values.items():
             self.run("sh", "-c", f"echo {value} > /proc/sys/net/{name.replace('__', '/')}")
@@ -101,7 +101,9 @@ class Wire:
     def lay(self) -> None:
         """Lay the wire and give both ends their addresses. Nothing is filtered by its source."""
         for place in (self.server, self.client):
-            place.set(ipv6__conf__default__accept_dad=0, ipv4__conf__all__rp_filter=0, ipv4__conf__default__rp_filter=0)
+            place.configure(
+                ipv6__conf__default__accept_dad=0, ipv4__conf__all__rp_filter=0, ipv4__conf__default__rp_filter=0
+            )
         self.server.ip(
             f"link add s address {SERVER_MAC} type veth peer name c address {CLIENT_MAC} netns {_pid(self.client)}"
         )
