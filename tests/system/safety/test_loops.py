@@ -92,7 +92,7 @@ def test_stock_loops_with_itself(tmp_path: Path, wire: Wire, data: bytes) -> Non
             raw.send(frame((SERVER_6, BATCHED_6), (SERVER_6, BATCHED_6), data))
         time.sleep(0.3)
         before = wire.server.sent()
-        assert quiet(wire, before) > 1000
+        assert quiet(wire, before) > 100
         if not data:
             with wire.client.inside():
                 assert echo_time(Address("tcp", f"{SERVER_4}:{BATCHED_6}"), limit=2) == 2
@@ -217,7 +217,7 @@ def test_stock_servers_loop_for_ever(tmp_path: Path, wire: Wire) -> None:
             raw.send(frame((CLIENT_4, PLAIN_4), (SERVER_4, BATCHED_4), b"z" * 1400))
         time.sleep(2)
         before = wire.server.sent()
-        assert quiet(wire, before) > 1000
+        assert quiet(wire, before) > 100
         daemon.kill()
         other.kill()
 

@@ -50,7 +50,7 @@ class Place:
         return done.stdout
 
     def ip(self, line: str) -> None:
-        """Run ip(8)."""
+        """Change addresses, links and routes with iproute2."""
         self.run(program("ip"), *line.split())
 
     def configure(self, **values: int) -> None:
