@@ -1,4 +1,4 @@
-"""SECURITY.md promises nothing that no test holds: every test that it names is there, and its defaults are the real ones."""
+"""The promises of SECURITY.md: each names a test that there is, and the numbers of its prose are those of the code."""
 
 from __future__ import annotations
 

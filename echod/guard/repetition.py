@@ -10,8 +10,8 @@ misses one of `ROW` answers; a loop is over.
 
 from __future__ import annotations
 
-ROW = 256
-"""Equal datagrams in a row, the last of which is not answered: less than half a percent."""
+ROW = 1_000
+"""Equal datagrams in a row, the last of which is not answered: a tenth of a percent."""
 
 PAUSE = 0.25
 """Seconds without a datagram that end a row. A loop that needs longer for a turn is left alone: it does no harm."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from echod.guard.repetition import ROW
 from tests.system.clients import datagrams
 from tests.system.daemon import Address, Daemon
 from tests.system.safety.packets import frame, on_the_wire, send_here
@@ -199,7 +200,7 @@ def test_two_daemons_end_their_loop(
         assert max(times) < 0.1
         # IPv4 to a port of IPv4 alone, and to the others both.
         loops = 2 * len(pairs) - (PAIRS[0] in pairs)
-        assert 20 * loops < after - before <= loops * (256 if packets == 1 else 4000 + 2 * 1000)
+        assert 20 * loops < after - before <= loops * (ROW if packets == 1 else 4000 + 2 * 1000)
         for each in (daemon, other):
             assert each.stop() < 1
             check_log(each)
