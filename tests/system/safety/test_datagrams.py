@@ -165,6 +165,8 @@ def test_stock_answers_from_another_address(tmp_path: Path, wire: Wire) -> None:
 def test_the_answer_may_leave_by_another_way(tmp_path: Path, wire: Wire) -> None:
     """A reply goes where the routes say, although its request came in by another interface."""
     wire.lay_second()
+    # Linux would answer for any of its addresses on any interface, and the wrong way would do.
+    wire.client.configure(ipv4__conf__c2__arp_ignore=1, ipv4__conf__c2__arp_announce=2)
     # What is sent to the first wire's address by way of the second comes in there, and has to go out on the first.
     wire.client.ip(f"route add {SECOND_4}/32 via 10.98.0.1 src {CLIENT_4}")
     with Daemon(tmp_path, CONFIG, prefix=wire.server.prefix), wire.client.inside():
