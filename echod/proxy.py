@@ -137,7 +137,9 @@ def _host(family: type[IPv4Address | IPv6Address], word: bytes) -> str:
         if b"%" in word:
             # Python would take any text for the name of an interface; the specification knows none.
             raise AddressValueError(word)  # noqa: TRY301 - reported below
-        return str(family(word.decode("ascii")))
+        # Written as the kernel writes it: versions of Python differ about IPv4 addresses within IPv6.
+        inet = socket.AF_INET if family is IPv4Address else socket.AF_INET6
+        return socket.inet_ntop(inet, family(word.decode("ascii")).packed)
     except (AddressValueError, UnicodeDecodeError) as problem:
         raise ProxyError(f"{word[:50]!r} is no address of its family") from problem
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.statistical import best_of
 from tests.system.daemon import Daemon
 from tests.system.programs import script
 
@@ -93,6 +94,7 @@ def test_time_agrees_with_this_clock(kind: str, tmp_path: Path) -> None:
         assert kind == "udp" or client.recv(16) == b""
 
 
+@best_of(3)
 def test_an_evil_pattern_delays_nobody(tmp_path: Path) -> None:
     """64 KiB of the classic that makes backtracking engines run for ever: others' echo stays under 100 ms."""
     text = """

