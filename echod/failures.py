@@ -13,9 +13,6 @@ import socket
 from OpenSSL import SSL
 from twisted.internet import defer, error
 
-UNREACHED = frozenset({"refused", "timeout", "unreachable", "dns", "tls"})
-"""Words of failures to reach a service at all."""
-
 
 class TalkError(Exception):
     """

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import DatagramProtocol
@@ -79,11 +80,8 @@ class DatagramServer(DatagramProtocol):
         address = b""
         if self._guard is not None:
             address = packed(addr[0])
-            guard, port = self._guard, addr[1]
-            reason = guard.refuse(address, port, unicast=self.transport.unicast)
-            if reason is None and guard.counts(address) and guard.repeats(address, port, gist_of(datagram)):
-                reason = "loop"
-            if reason is not None:
+            reason = self._judge(address, addr[1], partial(gist_of, datagram), unicast=self.transport.unicast)
+            if reason:
                 tally.dropped[reason] += 1
                 return
         try:
@@ -97,6 +95,17 @@ class DatagramServer(DatagramProtocol):
         if data is not None and self.transport.write(data, addr):
             tally.messages_sent += 1
             tally.sent_bytes += len(data)
+
+    def _judge(self, address: bytes, port: int, gist: Callable[[], bytes], *, unicast: bool) -> str | None:
+        """Ask the guard: the reason to drop a datagram, "" to let it pass, None where its peer always passes."""
+        guard = self._guard
+        assert guard is not None
+        reason = guard.refuse(address, port, unicast=unicast)
+        if reason is not None:
+            return reason
+        if not guard.counts(address):
+            return None
+        return "loop" if guard.repeats(address, port, gist()) else ""
 
     def _bounded(self, said: Said, length: int, address: bytes) -> bytes | None:
         """Return an answer that is longer than its request as the peer may have it."""
@@ -139,15 +148,7 @@ class ReflectingServer(DatagramServer):
 
     def screen(self, name: bytes, gist: Callable[[], bytes], *, unicast: bool) -> str | None:
         """Ask the guard about a datagram by its peer's raw name. Called by the transport."""
-        guard = self._guard
-        assert guard is not None
-        address, port = address_in(name), int.from_bytes(name[2:4], "big")
-        reason = guard.refuse(address, port, unicast=unicast)
-        if reason is not None:
-            return reason
-        if not guard.counts(address):
-            return None
-        return "loop" if guard.repeats(address, port, gist()) else ""
+        return self._judge(address_in(name), int.from_bytes(name[2:4], "big"), gist, unicast=unicast)
 
     def reflected(self, received: int, received_bytes: int, sent: int, sent_bytes: int) -> None:
         """Count a batch. Called by the transport."""

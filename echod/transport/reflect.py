@@ -70,10 +70,6 @@ class ReflectingPort(DatagramPort):
         self._family = sock.family
         self._known: set[Any] = set()
 
-    def forget(self) -> None:
-        """Ask again for every peer: what the screen said may have changed."""
-        self._known.clear()
-
     def doRead(self) -> None:
         """Serve one batch. Called by the reactor."""
         self._serve()
