@@ -26,6 +26,7 @@ from echod.config.nodes import Exact
 from echod.config.problems import ConfigError, Problem
 from echod.config.rules import Rule, When
 from echod.config.schema import json_schema
+from echod.config.sides import Console, Log, Metrics
 from echod.config.target import Target
 from echod.config.top import TopLevel
 
@@ -34,6 +35,7 @@ __all__ = [
     "ChargenService",
     "Config",
     "ConfigError",
+    "Console",
     "DaytimeService",
     "Defaults",
     "DiscardService",
@@ -42,6 +44,8 @@ __all__ = [
     "Framing",
     "Limits",
     "Listen",
+    "Log",
+    "Metrics",
     "Place",
     "Problem",
     "PythonService",

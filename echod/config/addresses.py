@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _IPV4, _IPV6 = 4, 6
 
-# Where a listening address was seen: a name of the caller's.
-Seen: TypeAlias = "tuple[str, int]"
+# Where a listening address was seen: whose it is, by a name of the caller's, and its index.
+Seen: TypeAlias = "tuple[tuple[str, str], int]"
 
 
 class Addresses:
@@ -69,8 +69,8 @@ class Addresses:
         return clash
 
 
-def collisions(services: Iterable[tuple[str, tuple[Listen, ...]]]) -> list[tuple[Seen, Seen]]:
-    """Pairs of (later, earlier) listening addresses that collide, each as name of the service and index."""
+def collisions(services: Iterable[tuple[tuple[str, str], tuple[Listen, ...]]]) -> list[tuple[Seen, Seen]]:
+    """Pairs of (later, earlier) listening addresses that collide, each as whose it is and its index."""
     addresses = Addresses()
     found: list[tuple[Seen, Seen]] = []
     for name, listens in services:

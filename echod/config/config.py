@@ -30,14 +30,15 @@ class Config:
     A valid configuration.
 
     `services` by name, in the order of the files; `top` is the rest of the main file; `files` are the files
-    that were read, quotes included, the main one first; `places` by the paths that problems have. Equality is
-    about settings.
+    that were read, quotes included, the main one first; `places` by the paths that problems have; `own_files` those in
+    the console's directory. Equality is about settings.
     """
 
     services: Mapping[str, Service]
     top: TopLevel
     files: tuple[str, ...] = field(compare=False)
     places: Mapping[str, Place] = field(compare=False, repr=False)
+    own_files: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def defaults(self) -> Defaults:

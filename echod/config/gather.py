@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from echod.config.files import matches, read_bounded
-from echod.config.nodes import Entry, Items, Scalar, Table
+from echod.config.nodes import Entry, Items, Scalar, Table, plain
 from echod.config.problems import Problem, dotted, shown, suggestion
 from echod.config.quotes import split_quotes
+from echod.config.sides import Console, resolved
 from echod.config.text import MOST_BYTES, read
 from echod.config.top import SERVICES_KEY, TOP_KEYS
 from echod.config.variables import Substitution
@@ -42,7 +43,8 @@ class Gatherer:
     """
     Reads files; what they hold is in `top`, `services` and `files` afterwards, what is wrong in `problems`.
 
-    `whole` is false when a file could not be read, so that what is missing may have been in it.
+    `own` are those of `files` which the console keeps. `whole` is false when a file could not be read, so that what
+    is missing may have been in it.
     """
 
     environ: Mapping[str, str]
@@ -51,6 +53,7 @@ class Gatherer:
     top: Table = field(default_factory=lambda: Table(1, 1))
     services: dict[str, Found] = field(default_factory=dict)
     whole: bool = True
+    own: frozenset[str] = frozenset()
 
     def main(self, path: Path | None) -> None:
         """Read the file that `--config` names, or the embedded default, and what it includes."""
@@ -67,6 +70,7 @@ class Gatherer:
         include = tree.entries.get("include")
         if include is not None and isinstance(include.node, Items) and path is not None:
             self._include(include.node, path)
+        self._made_in_console(tree, name)
 
     def note(self, file: str, where: Node | Entry, path: Where, message: str) -> None:
         """Add a problem at a node or key."""
@@ -109,6 +113,36 @@ class Gatherer:
             return None
         Substitution(name, self.environ, self.problems).run(node)
         return node
+
+    def _made_in_console(self, tree: Table, main: str) -> None:
+        """Read the services that were made in the console, which are kept one in a file."""
+        console = tree.entries.get("console")
+        if console is None or not isinstance(console.node, Table):
+            return
+        entry = console.node.entries.get("directory")
+        node: Node = console.node if entry is None else entry.node
+        name = Console.model_fields["directory"].default if entry is None else plain(node)
+        if not isinstance(name, str) or not name or "\0" in name:
+            return  # the model of the top level reports it
+        folder = Path(resolved(main if main != EMBEDDED else "", name))
+        at: tuple[str, Node, Where] = (main, node, ("console", "directory"))
+        try:
+            found = matches(folder, "*.yaml")
+        except ValueError as error:
+            self.note(*at, str(error))
+            self.whole = False
+            return
+        self.own = frozenset(map(_name, found))
+        known = set(self.files)
+        for each in found[:MOST_FILES]:
+            # An `include` may name the same directory.
+            if _name(each) not in known:
+                tree_of = self._tree(each, _name(each), at)
+                if tree_of is not None:
+                    self._take_included(tree_of, _name(each), each.parent)
+        if len(found) > MOST_FILES:
+            self.note(*at, f"the directory holds more than {MOST_FILES:,} files")
+            self.whole = False
 
     def _include(self, patterns: Items, path: Path) -> None:
         """Read every file that the patterns name, each once, in name order."""

@@ -50,7 +50,7 @@ def text_schema() -> Schema:
     }
 
 
-_LISTEN_SCHEMA: Final[Schema] = or_variable(
+LISTEN_SCHEMA: Final[Schema] = or_variable(
     {"type": "string", "pattern": "^[^:=]+:", "examples": ["tcp:7007:interface=127.0.0.1", "udp:7007"]}
 )
 _NETWORK_SCHEMA: Final[Schema] = or_variable({"type": "string", "pattern": r"^[0-9A-Fa-f:.]+(/[0-9.]+)?$"})
@@ -98,8 +98,8 @@ Texts = Annotated[tuple[Text, ...], BeforeValidator(several), WithJsonSchema(one
 Label = Annotated[str, PlainValidator(label), WithJsonSchema({"type": "string"})]
 Switch = Annotated[bool, PlainValidator(switch), WithJsonSchema(or_variable({"type": "boolean"}))]
 OneListen = Annotated[Listen, PlainValidator(listen)]
-Listens = Annotated[tuple[OneListen, ...], BeforeValidator(several), WithJsonSchema(one_or_many(_LISTEN_SCHEMA))]
-Connect = Annotated[Target, PlainValidator(target), WithJsonSchema(_LISTEN_SCHEMA)]
+Listens = Annotated[tuple[OneListen, ...], BeforeValidator(several), WithJsonSchema(one_or_many(LISTEN_SCHEMA))]
+Connect = Annotated[Target, PlainValidator(target), WithJsonSchema(LISTEN_SCHEMA)]
 OneNetwork = Annotated[Network, PlainValidator(network)]
 Networks = Annotated[
     tuple[OneNetwork, ...],

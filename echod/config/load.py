@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from echod.config.faults import Fault
     from echod.config.gather import Found
+    from echod.config.listen import Listen
     from echod.config.misfit import Where
     from echod.config.nodes import Node
 
@@ -65,10 +66,10 @@ def _load(path: Path | None, environ: Mapping[str, str], problems: ProblemList) 
         message = "there is no service: write services: and under it NAME: and settings"
         problems.add(Problem(main, 1, 1, SERVICES_KEY, message))
     places = _places(gathered, main)
-    _collide(services, places, problems)
+    _collide(services, top, places, problems)
     if top is None or len(problems):
         return None
-    return Config(MappingProxyType(services), top, tuple(gathered.files), MappingProxyType(places))
+    return Config(MappingProxyType(services), top, tuple(gathered.files), MappingProxyType(places), gathered.own)
 
 
 def _top_level(table: Table, file: str, problems: ProblemList) -> TopLevel | None:
@@ -177,20 +178,25 @@ def _places(gathered: Gatherer, main: str) -> dict[str, Place]:
     return places
 
 
-def _collide(services: Mapping[str, Service], places: Mapping[str, Place], problems: ProblemList) -> None:
+def _collide(
+    services: Mapping[str, Service], top: TopLevel | None, places: Mapping[str, Place], problems: ProblemList
+) -> None:
     """Report every address that an earlier one has already."""
-    for (name, index), (other, first) in collisions((name, one.listen) for name, one in services.items()):
-        path = _listen_path(name, index, places)
-        place, earlier = places[path], places[_listen_path(other, first, places)]
-        what = "this service" if name == other else f"service {other}"
+    sides = {} if top is None else top.sides
+    listens: dict[tuple[str, str], tuple[Listen, ...]] = {("", key): (one.listen,) for key, one in sides.items()}
+    listens |= {(SERVICES_KEY, name): one.listen for name, one in services.items()}
+    for (whose, index), (other, first) in collisions(listens.items()):
+        path, earlier_path = _listen_path(whose, index, places), _listen_path(other, first, places)
+        place, earlier = places[path], places[earlier_path]
+        what = "this service" if whose == other else f"service {other[1]}" if other[0] else f"the {other[1]}"
         message = (
-            f"{shown(services[name].listen[index].text)} is taken by {what} in {earlier.file}:{earlier.line}"
-            f" ({services[other].listen[first].text[:60]}): give one of them another port or address"
+            f"{shown(listens[whose][index].text)} is taken by {what} in {earlier.file}:{earlier.line}"
+            f" ({listens[other][first].text[:60]}): give one of them another port or address"
         )
         problems.add(Problem(place.file, place.line, place.column, path, message))
 
 
-def _listen_path(name: str, index: int, places: Mapping[str, Place]) -> str:
+def _listen_path(whose: tuple[str, str], index: int, places: Mapping[str, Place]) -> str:
     """Return the path of one listening address, which may be written without a list."""
-    path = f"{SERVICES_KEY}.{name}.listen"
+    path = f"{'.'.join(filter(None, whose))}.listen"
     return f"{path}[{index}]" if f"{path}[{index}]" in places else path

@@ -208,5 +208,6 @@ def test_wrong_target(text: str, sentence: str) -> None:
 def test_collisions(first: str, second: str, collide: bool) -> None:
     """Two addresses collide whether one service has them or two."""
     one, two = Listen.parse(first), Listen.parse(second)
-    assert collisions([("a", (one,)), ("b", (two,))]) == ([(("b", 0), ("a", 0))] if collide else [])
-    assert collisions([("a", (one, two))]) == ([(("a", 1), ("a", 0))] if collide else [])
+    a, b = ("services", "a"), ("services", "b")
+    assert collisions([(a, (one,)), (b, (two,))]) == ([((b, 0), (a, 0))] if collide else [])
+    assert collisions([(a, (one, two))]) == ([((a, 1), (a, 0))] if collide else [])
