@@ -1,88 +1,70 @@
 """
-A configuration becomes running services.
+The daemon: a configuration becomes running services, and a new one takes its place.
 
-`Echod` is the one Twisted service of the daemon. It binds everything at once or nothing, serves, and stops without
-losing what it accepted.
+`Echod` is the one Twisted service of the daemon. It binds everything at once or nothing, serves, goes over to another
+configuration without losing a byte, and stops without losing what it accepted.
 """
 
 from __future__ import annotations
 
-import errno
 import socket
+import time
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twisted.application.service import Service
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.logger import Logger
 
 from echod import __version__
-from echod.answers.choose import framing_for
-from echod.connection import StreamLimits
-from echod.guard.admission import Admission, Room
-from echod.guard.buckets import Buckets
-from echod.guard.datagrams import DatagramGuard
-from echod.guard.patience import Patience
-from echod.guard.sources import Permit
+from echod.config import ConfigError
 from echod.report import Reporter
-from echod.talk import address_of
-from echod.tally import Tally
-from echod.tcp import StreamServerFactory
-from echod.transport.accept import StreamPort
+from echod.running import written_address
+from echod.serving import Serving
 from echod.transport.datagram import RECEIVE_BUFFER, DatagramPort
-from echod.transport.listening import BACKLOG, ListeningReactor, datagram_socket, listen_stream
-from echod.transport.proxied import ProxiedFactory
-from echod.transport.reflect import ReflectingPort
-from echod.transport.vanished import unacknowledged_limit
-from echod.udp import DatagramServer, ReflectingServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-    from twisted.python.failure import Failure
+    from twisted.internet.interfaces import IProtocolFactory
 
-    from echod import config
     from echod.answers.answer import Answer
-    from echod.config import Config, Listen, Problem
+    from echod.config import Config, Console, Metrics
+    from echod.opening import BindError, Opened, Opening
+    from echod.plan import Plan
+    from echod.running import Running
+    from echod.serving import Prepared
     from echod.transport.inherited import Inherited
     from echod.transport.mmsg import Batch
 
-_DRAIN_READS = 65_536
-"""Datagrams answered at most, of those which the kernel holds, when a socket is closed."""
+Overlay: TypeAlias = "Mapping[str, bytes | None]"
+"""Files by their names, with the bytes that are to be read instead of theirs, or None for one that is to be gone."""
+
+Read: TypeAlias = "Callable[[Overlay], tuple[Config, Mapping[str, Answer]]]"
+"""Reads the configuration anew, with what each service answers; raises `ConfigError`."""
+
+PLUGIN_WAIT = 30.0
+"""Seconds that an endpoint plugin may take to listen when the configuration changes."""
 
 
-class BindError(Exception):
-    """
-    A listening address cannot be had.
-
-    :ivar problem: service, address and reason, at their place in the file.
-    :ivar denied: whether a permission is missing.
-    """
-
-    def __init__(self, problem: Problem, *, denied: bool = False) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
-        self.denied = denied
+class StoppingError(Exception):
+    """The configuration was to change while the daemon stops."""
 
 
-@dataclass
-class Running:
-    """One service at work: its settings, its ports, and what makes its connections."""
+class Told:
+    """Hears what becomes of the daemon; this one does nothing with it. `echod.systemd` has one that does."""
 
-    settings: config.Service
-    tally: Tally
-    factory: StreamServerFactory
-    guard: DatagramGuard
-    ports: list[tuple[Listen, Any]] = field(default_factory=list)
+    def ready(self, status: str) -> None:
+        """Everything listens."""
 
-    def addresses(self) -> Iterator[tuple[Listen, str]]:
-        """Return where it listens, with the ports that the kernel gave."""
-        for listen, port in self.ports:
-            yield listen, written_address(port.getHost())
+    def reloading(self) -> None:
+        """A new configuration is being read."""
+
+    def reloaded(self, status: str) -> None:
+        """It is in force, or the old one goes on."""
+
+    def stopping(self) -> None:
+        """The stop begins."""
 
 
 class Echod(Service):
@@ -95,8 +77,18 @@ class Echod(Service):
     :param host: hosts the connections: the reactor, or a `echod.transport.poller.Poller` in it.
     :param batch: room for the datagrams that are sent back unseen; None to look at each.
     :param inherited: sockets that were passed to this process.
+    :param read: reads the configuration anew; by default it stays the same.
+    :param sides: makes the factory of what is served beside the services (`metrics`, `console`), given the daemon and
+        the settings; may raise `ConfigError`.
+    :param aside: runs what takes a while and touches nothing of ours, in a thread perhaps.
+    :param wall: the time in seconds since 1970.
     :ivar hint: a command to try, said at the start.
     :ivar at_start: called first of all at the start, in the process that serves.
+    :ivar at_change: called with each configuration that comes into force, the first one at the start.
+    :ivar told: hears what becomes of the daemon.
+    :ivar reloads: how many changes of the configuration there were, by `success` and `failure`.
+    :ivar loaded_at: when the configuration in force was loaded, in seconds since 1970.
+    :ivar draining: whether the stop has begun.
     """
 
     _log = Logger()
@@ -109,23 +101,42 @@ class Echod(Service):
         host: Any,
         batch: Batch | None,
         inherited: Inherited,
+        *,
+        read: Read | None = None,
+        sides: Mapping[str, Callable[[Echod, Any], IProtocolFactory]] | None = None,
+        aside: Callable[..., Deferred[Any]] = maybeDeferred,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.setName("echod")
         self.config = config
-        self.services: dict[str, Running] = {}
-        self._reactor = reactor
-        self._host = host
-        self._answers = answers
-        self._inherited = inherited
-        self._patience = Patience(reactor)
-        self._room = Room.of_process()
-        self._own_ports: set[int] = set()
-        self._batch = batch
-        self._failed: Callable[[BindError], object] = self._log_failure
-        self._reporter = Reporter(reactor, self._losses)
-        self._abandoned = False
+        self.reloads = Counter(success=0, failure=0)
+        self.loaded_at = wall()
+        self.draining = False
         self.hint: str | None = None
         self.at_start: Callable[[], object] = lambda: None
+        self.at_change: Callable[[Config], object] = lambda _: None
+        self.told = Told()
+        self._answers = answers
+        self._reactor = reactor
+        self._read: Read = read or (lambda _: (self.config, self._answers))
+        self._sides = sides or {}
+        self._aside = aside
+        self._wall = wall
+        self._serving = Serving(reactor, host, batch, inherited, self._make_side, self._came_late)
+        self._opened = False
+        self._failed: Callable[[BindError], object] = self._log_failure
+        self._reporter = Reporter(reactor, self.drops)
+        self._turn = DeferredLock()
+
+    @property
+    def services(self) -> dict[str, Running]:
+        """The services at work, by their names."""
+        return self._serving.services
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything listens, and will go on to."""
+        return self._opened and bool(self.running) and not self.draining
 
     def bind(self) -> None:
         """
@@ -134,15 +145,11 @@ class Echod(Service):
         Done before the daemon forks and gives up privileges, so that a failure still reaches who started it.
 
         :raises BindError: one of them cannot be had; then none is left open.
+        :raises ConfigError: something that is served beside the services cannot be made.
         """
-        try:
-            for settings in self.config.services.values():
-                running = self.services[settings.name] = self._make(settings)
-                for index, listen in enumerate(settings.listen):
-                    self._open(running, index, listen)
-        except BindError:
-            self._close_ports()
-            raise
+        prepared = self._serving.prepare(self.config, self._answers)
+        self._serving.commit(prepared)
+        prepared.opening.settled().addCallback(lambda _: self._settled(prepared.opening))
 
     def on_late_failure(self, failed: Callable[[BindError], object]) -> None:
         """Tell `failed` when an endpoint that listens only after the reactor started could not."""
@@ -152,50 +159,138 @@ class Echod(Service):
         """Say what listens where. Called by Twisted."""
         super().startService()
         self.at_start()
+        self.at_change(self.config)
         self._log.info("echod {version} serves {file}", version=__version__, file=self.config.files[0])
-        for running in self.services.values():
-            for listen, address in running.addresses():
-                self._say_listening(running, listen, address)
+        for name, running in self.services.items():
+            for opened in running.ports:
+                self._say_listening(name, self.services[name].settings.protocol, opened)
             self._say_buffers(running)
+        for key, opened in self._serving.sides.items():
+            self._say_listening(key, "http", opened)
         if self.hint is not None:
             self._log.info("try: {hint}", hint=self.hint)
         self._reporter.start()
+        self._tell_ready()
 
     def stopService(self) -> Deferred[Any]:
         """Stop listening, answer what was accepted, and close. Called by Twisted."""
         super().stopService()
+        self.draining = True
+        self.told.stopping()
         self._reporter.stop()
-        for running in self.services.values():
-            for _, port in running.ports:
-                # What the kernel accepted for us is ours to answer.
-                if isinstance(port, DatagramPort):
-                    port.read(_DRAIN_READS)
-                elif isinstance(port, StreamPort):
-                    port.accept(BACKLOG)
-        self._close_ports()
-        drains = [
-            Deferred.fromCoroutine(running.factory.drain(running.settings.limits.grace))
-            for running in self.services.values()
-        ]
-        return gatherResults(drains)
+        self._serving.close()
+        return self._serving.drain()
 
     def abort(self) -> None:
         """Cut every connection now: whoever stops the daemon has no patience left."""
-        for running in self.services.values():
-            running.factory.abort()
+        self._serving.abort()
 
-    def _say_listening(self, running: Running, listen: Listen, address: str) -> None:
+    def drops(self) -> dict[str, Counter[str]]:
+        """Return what each service dropped since it started, by reason."""
+        return {name: running.dropped() for name, running in self.services.items()}
+
+    def reload(self) -> Deferred[Plan]:
+        """Read the configuration anew, and go over to it; see `change`."""
+        return self.change({}, lambda: None)
+
+    def change(self, overlay: Overlay, persist: Callable[[], object]) -> Deferred[Plan]:
+        """
+        Go over to the configuration that there is with some files changed: to all of it, or to none.
+
+        Unchanged services keep their ports and connections; changed ones keep the ports that they need on, and the
+        connections finish under the old settings. Certificates are read anew. One change follows another.
+
+        :param overlay: the changed files, by names as in `Config.files`.
+        :param persist: called when all is prepared and nothing changed yet; what it raises prevents the change.
+        :returns: a Deferred with what was done. It fails with `ConfigError`, `BindError`, `StoppingError`, or what
+            `persist` raised; nothing has changed then.
+        """
+        return self._turn.run(lambda: Deferred.fromCoroutine(self._change(overlay, persist)))
+
+    async def _change(self, overlay: Overlay, persist: Callable[[], object]) -> Plan:
+        self.told.reloading()
+        try:
+            prepared = await self._prepare(overlay, persist)
+        except Exception as problem:
+            self.reloads["failure"] += 1
+            self._log.error("reload failed, nothing was changed: {reason}", reason=_in_one_line(problem))
+            self.told.reloaded(f"{self._status()}; the last reload failed, see the log")
+            raise
+        known = {opened.port for running in self.services.values() for opened in running.ports}
+        self._serving.commit(prepared)
+        self.reloads["success"] += 1
+        self.loaded_at = self._wall()
+        self._log.info("reloaded: {steps}", steps=str(prepared.steps))
+        for name in (*prepared.steps.changed, *prepared.steps.added):
+            for opened in self.services[name].ports:
+                # The port that the kernel gave.
+                if opened.port not in known and opened.listen.port == 0:
+                    self._say_listening(name, self.services[name].settings.protocol, opened)
+        self.at_change(self.config)
+        self.told.reloaded(self._status())
+        return prepared.steps
+
+    async def _prepare(self, overlay: Overlay, persist: Callable[[], object]) -> Prepared:
+        """Do everything that can fail; afterwards `config` is the new one."""
+        config, answers = await self._aside(self._read, overlay)
+        self._refuse_when_stopping()
+        prepared = self._serving.prepare(config, answers)
+        try:
+            if prepared.opening.waits():
+                await prepared.opening.settled().addTimeout(PLUGIN_WAIT, self._reactor, _late)
+                self._refuse_when_stopping()
+            prepared.opening.check()
+            persist()
+        except Exception:
+            prepared.opening.undo()
+            raise
+        self.config = config
+        return prepared
+
+    def _refuse_when_stopping(self) -> None:
+        if self.draining:
+            raise StoppingError("the daemon is stopping")
+
+    def _make_side(self, key: str, settings: Metrics | Console) -> IProtocolFactory:
+        return self._sides[key](self, settings)
+
+    def _settled(self, opening: Opening) -> None:
+        """Go on when every address that was to be opened late is open, or not."""
+        self._opened = not opening.failures
+        for failure in opening.failures:
+            self._failed(failure)
+        self._tell_ready()
+
+    def _came_late(self, name: str, opened: Opened) -> None:
+        """Take the port of an endpoint plugin which took its time."""
+        if self.draining:
+            self.services[name].ports.remove(opened)
+            opened.close()
+        elif self.running:
+            self._say_listening(name, self.services[name].settings.protocol, opened)
+
+    def _tell_ready(self) -> None:
+        if self.ready:
+            self.told.ready(self._status())
+
+    def _status(self) -> str:
+        """Return in words what is served."""
+        addresses = sum(len(running.ports) for running in self.services.values())
+        return f"serving {len(self.services)} services on {addresses} addresses"
+
+    def _say_listening(self, name: str, protocol: str, opened: Opened) -> None:
         self._log.info(
             "{service} ({protocol}) listens on {kind} {address}",
-            service=running.settings.name,
-            protocol=running.settings.protocol,
-            kind=listen.kind,
-            address=address,
+            service=name,
+            protocol=protocol,
+            kind=opened.listen.kind,
+            address=written_address(opened.port.getHost()),
         )
 
     def _say_buffers(self, running: Running) -> None:
         """Say the kernel's real figure where it is less than asked for."""
-        for _, port in running.ports:
+        for opened in running.ports:
+            port = opened.port
             if isinstance(port, DatagramPort) and port.socket.family != socket.AF_UNIX:
                 given = port.receive_buffer() // 2
                 if given < RECEIVE_BUFFER:
@@ -207,139 +302,19 @@ class Echod(Service):
                         wanted=RECEIVE_BUFFER,
                     )
 
-    def _losses(self) -> dict[str, Counter[str]]:
-        """Return what each service dropped so far, by reason; what the kernel dropped before us is `kernel`."""
-        losses: dict[str, Counter[str]] = {}
-        for name, running in self.services.items():
-            lost = losses[name] = Counter(running.tally.dropped)
-            lost["kernel"] = sum(port.kernel_drops() for _, port in running.ports if isinstance(port, DatagramPort))
-        return losses
-
-    def _make(self, settings: config.Service) -> Running:
-        limits = settings.limits
-        tally = Tally()
-        permit = Permit(settings.allow, settings.deny)
-        factory = StreamServerFactory(
-            self._answers[settings.name],
-            self._patience,
-            self._reactor,
-            tally,
-            framing_for(settings),
-            StreamLimits(limits.idle_timeout, limits.stall_timeout, limits.lifetime, limits.buffer, limits.frame),
-            Admission(permit, self._room, limits.connections, limits.connections_per_source),
-        )
-        rate = limits.datagrams_per_source
-        guard = DatagramGuard(
-            self._own_ports,
-            permit,
-            Buckets(rate, limits.datagrams_burst) if rate else None,
-            self._reactor.seconds,
-            low_ports=settings.low_ports,
-            amplify=settings.amplify,
-        )
-        return Running(settings, tally, factory, guard)
-
-    def _open(self, running: Running, index: int, listen: Listen) -> None:
-        path = self.config.listen_path(running.settings.name, index)
-        reuse = running.settings.reuse_port
-        try:
-            if listen.datagram:
-                running.ports.append((listen, self._open_datagram(running, listen)))
-                return
-            facade = ListeningReactor(
-                self._reactor,
-                self._host,
-                reuse_port=reuse,
-                wrap=self._proxied(running),
-                unacknowledged=unacknowledged_limit(running.settings.limits.stall_timeout),
-            )
-            listening = listen_stream(facade, listen, running.factory)
-        except Exception as problem:
-            raise self._bind_error(path, listen, problem) from problem
-        failures: list[BindError] = []
-        listening.addCallback(lambda port: self._opened(running, listen, port))
-
-        def failed(failure: Failure) -> None:
-            assert failure.value is not None
-            failures.append(self._bind_error(path, listen, failure.value))
-
-        listening.addErrback(failed)
-        if failures:
-            raise failures[0]
-        # An installed endpoint plugin may listen only once the reactor runs.
-        listening.addCallback(lambda _: [self._failed(failure) for failure in failures if not self._abandoned])
-
-    def _proxied(self, running: Running) -> Callable[[IProtocolFactory], IProtocolFactory]:
-        """Return what makes a factory read PROXY headers, where the service has them."""
-        mode = running.settings.proxy_protocol
-        if mode == "off":
-            return lambda factory: factory
-        trusted = Permit(running.settings.trusted_proxies)
-        return lambda factory: ProxiedFactory(factory, trusted, self._reactor, running.factory, required=mode == "on")
-
-    def _open_datagram(self, running: Running, listen: Listen) -> DatagramPort:
-        sock, on_close = datagram_socket(listen, self._inherited, reuse_port=running.settings.reuse_port)
-        internet = sock.family != socket.AF_UNIX
-        guard = running.guard if internet else None
-        answer, longest = running.factory.answer, running.settings.limits.frame
-        port: DatagramPort
-        if answer.reflects and internet and self._batch is not None:
-            server = ReflectingServer(answer, running.tally, longest, guard)
-            port = ReflectingPort(sock, server, self._host, self._batch, on_close, running.tally.dropped)
-        else:
-            plain = DatagramServer(answer, running.tally, longest, guard)
-            port = DatagramPort(sock, plain, self._host, on_close, running.tally.dropped)
-        port.startListening()
-        if internet:
-            self._own_ports.add(sock.getsockname()[1])
-        return port
-
-    def _opened(self, running: Running, listen: Listen, port: IListeningPort) -> None:
-        if self._abandoned:
-            port.stopListening()
-        else:
-            running.ports.append((listen, port))
-            if isinstance(port, StreamPort):
-                running.factory.admit_at(port)
-            if self.running:
-                self._say_listening(running, listen, written_address(port.getHost()))
-
-    def _close_ports(self) -> None:
-        self._abandoned = True
-        for running in self.services.values():
-            for _, port in running.ports:
-                port.stopListening()
-            running.ports.clear()
-
-    def _bind_error(self, path: str, listen: Listen, problem: BaseException) -> BindError:
-        cause = problem.socketError if isinstance(problem, CannotListenError) else problem
-        if isinstance(cause, OSError) and cause.strerror:
-            reason = f"{cause.strerror.lower()}{_advice(cause)}"
-        elif isinstance(cause, KeyError):
-            reason = str(cause.args[0])
-        else:
-            reason = f"{type(cause).__name__}: {cause}" if isinstance(cause, TypeError) else str(cause)
-        message = f"cannot listen on {listen.text}: {reason}"
-        return BindError(self.config.problem(path, message), denied=isinstance(cause, PermissionError))
-
     def _log_failure(self, error: BindError) -> None:
         self._log.critical("{problem}", problem=str(error))
 
 
-def written_address(address: Any) -> str:
-    """Write a Twisted address as people do: `127.0.0.1:7007`, `[::1]:7007`, or a path."""
-    host, port = address_of(address)
-    if not isinstance(address, (IPv4Address, IPv6Address)):
-        return host
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _in_one_line(problem: Exception) -> str:
+    """Return why a change failed; of several problems the first, and how many more there are."""
+    if isinstance(problem, ConfigError):
+        first, *more = problem.problems
+        return f"{first}{f' (and {len(more)} more: echod check lists them)' if more else ''}"
+    return str(problem) or type(problem).__name__
 
 
-def _advice(problem: OSError) -> str:
-    """Return what would be right, for the errors that people meet."""
-    if problem.errno == errno.EADDRINUSE:
-        return "; stop what listens there, or choose another port"
-    if problem.errno == errno.EADDRNOTAVAIL:
-        return "; no interface of this machine has that address"
-    if problem.errno == errno.EACCES:
-        return "; ports below 1024 need root or CAP_NET_BIND_SERVICE, and a path a directory that may be written"
-    return ""
+def _late(result: Any, timeout: float) -> Any:
+    """Say what did not happen in time. Called by Twisted."""
+    del result
+    raise TimeoutError(f"an endpoint plugin did not listen within {timeout:g} seconds")

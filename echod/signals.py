@@ -1,5 +1,5 @@
 """
-How the daemon is told to stop.
+How the daemon is told to stop, and to read its configuration anew.
 
 Twisted stops on SIGTERM and SIGINT too, but twistd then ends by that very signal, which supervisors count as a
 failure. These handlers stop the reactor, which drains the service, and the exit status is 0.
@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
+
+    from twisted.internet.defer import Deferred
 
     from echod.service import Echod
 
@@ -41,6 +44,48 @@ class Stopper:
         self._asked = True
         _log.info("{name}: stopping", name=name)
         self._reactor.stop()
+
+
+class Reloader:
+    """
+    Reads the configuration anew on SIGHUP.
+
+    A signal during the start has its reload right after it. Signals that come before their reload has begun have one
+    together; those that come while one is under way have the next.
+
+    :ivar reload: does it.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._busy = False
+        self._again = False
+        self.reload: Callable[[], Deferred[Any]] | None = None
+
+    def install(self) -> None:
+        """Handle the signal from now on."""
+        signal.signal(signal.SIGHUP, self.received)
+
+    def received(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of signal handlers
+        """Take a signal. Called by Python between two of its instructions; before the reactor runs, it waits for it."""
+        self._reactor.callFromThread(self.ask)
+
+    def ask(self) -> None:
+        """Reload, or once more after the reload that is under way."""
+        if self._busy:
+            self._again = True
+            return
+        assert self.reload is not None, "the reactor runs only when there is a service"
+        self._busy = True
+        _log.info("SIGHUP: reloading")
+        # What went wrong is logged where it did.
+        self.reload().addErrback(lambda _: None).addCallback(lambda _: self._done())
+
+    def _done(self) -> None:
+        self._busy = False
+        if self._again:
+            self._again = False
+            self.ask()
 
 
 def install(service: Echod, reactor: Any) -> None:

@@ -15,6 +15,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from twisted.python import usage
@@ -25,8 +26,10 @@ from echod.config import ConfigError, load
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from echod.answers.answer import World
-    from echod.service import Echod, Running
+    from echod.answers.answer import Answer, World
+    from echod.config import Config
+    from echod.running import Running
+    from echod.service import Echod
 
 EX_OSERR = 71
 EX_NOPERM = 77
@@ -67,30 +70,44 @@ def makeService(options: Mapping[str, Any]) -> Echod:
     """
     # twistd has chosen the reactor by now (its option --reactor), so this is the first moment to import it.
     from twisted.internet import reactor  # noqa: PLC0415
+    from twisted.internet.threads import deferToThread  # noqa: PLC0415
 
-    from echod.answers.choose import answers_for  # noqa: PLC0415
-    from echod.endpoints import check_endpoints  # noqa: PLC0415
-    from echod.service import BindError, Echod  # noqa: PLC0415
-    from echod.signals import install  # noqa: PLC0415
+    from echod.opening import BindError  # noqa: PLC0415
+    from echod.service import Echod  # noqa: PLC0415
+    from echod.signals import Reloader, install  # noqa: PLC0415
     from echod.steady import Steady  # noqa: PLC0415
     from echod.transport.inherited import Inherited  # noqa: PLC0415
     from echod.transport.mmsg import Batch  # noqa: PLC0415
     from echod.transport.paths import plain_datagrams, plain_streams  # noqa: PLC0415
     from echod.transport.poller import Poller  # noqa: PLC0415
 
+    # First of all: the signal's default action is death, and supervisors take that one for a good end.
+    reloader = Reloader(reactor)
+    reloader.install()
+    file = None if options["config"] is None else _findable(Path(options["config"]), options)
     try:
-        config = load(None if options["config"] is None else Path(options["config"]), os.environ)
-        check_endpoints(config)
-        answers = answers_for(config, world())
+        config, answers = read(file, os.environ)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EX_CONFIG) from None
     steady = Steady(reactor)
     host = steady if plain_streams(os.environ) else Poller(steady)
     batch = None if plain_datagrams(os.environ) else Batch()
-    service = Echod(config, answers, steady, host, batch, Inherited.from_environment(os.environ))
+    service = Echod(
+        config,
+        answers,
+        steady,
+        host,
+        batch,
+        Inherited.from_environment(os.environ),
+        read=lambda overlay: read(file, os.environ, overlay, again=True),
+        aside=deferToThread,
+    )
     try:
         service.bind()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EX_CONFIG) from None
     except BindError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EX_NOPERM if error.denied else EX_OSERR) from None
@@ -105,7 +122,36 @@ def makeService(options: Mapping[str, Any]) -> Echod:
     service.on_late_failure(late)
     service.hint = hint(service.services.values(), Path(sys.argv[0]).parent)
     install(service, reactor)
+    reloader.reload = service.reload
     return service
+
+
+def _findable(file: Path, options: Mapping[str, Any]) -> Path:
+    """Return a file by a name that it still has when twistd has changed its directory (`--rundir`)."""
+    parent = getattr(options, "parent", None)
+    return file if parent is None or parent["rundir"] == "." else file.absolute()
+
+
+def read(
+    file: Path | None,
+    environ: Mapping[str, str],
+    overlay: Mapping[str, bytes | None] = MappingProxyType({}),
+    *,
+    again: bool = False,
+) -> tuple[Config, dict[str, Answer]]:
+    """
+    Read the configuration, and make what each service answers.
+
+    :param file: the main file; None for the embedded default.
+    :param overlay: see `echod.config.load`; `again` likewise.
+    :raises ConfigError: with every problem.
+    """
+    from echod.answers.choose import answers_for  # noqa: PLC0415
+    from echod.endpoints import check_endpoints  # noqa: PLC0415
+
+    config = load(file, environ, overlay, again=again)
+    check_endpoints(config)
+    return config, answers_for(config, world())
 
 
 def _exit(status: int) -> None:

@@ -39,7 +39,7 @@ class Maker:
     def close(self) -> None:
         """Leave nothing."""
         for service in self._made:
-            service._close_ports()
+            service._serving.close()
             service.abort()
 
 

@@ -17,7 +17,8 @@ from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.plugin import getPlugins
 from zope.interface import implementer
 
-from echod.service import BindError, written_address
+from echod.opening import BindError
+from echod.running import written_address
 from tests.bound import MIXED, Maker, at
 
 if TYPE_CHECKING:
@@ -67,30 +68,29 @@ def test_all_addresses_or_none(make: Maker, busy: socket.SocketKind | None, list
     if busy is socket.SOCK_STREAM:
         sock.listen()
     written = listen.format(port=sock.getsockname()[1])
-    service = make(f"{MIXED}  third:\n    protocol: echo\n    listen: {written}\n")
-    opened: list[tuple[str, int]] = []
-    close_ports = service._close_ports
-
-    def note_and_close() -> None:
-        opened.extend(at(service, name, number) for name in ("echo", "hello") for number in (0, 1))
-        close_ports()
-
-    service._close_ports = note_and_close  # type: ignore[method-assign]
+    free = _free_ports()
+    others = MIXED.replace("tcp:0", f"tcp:{free[0]}").replace("tcp6:0", f"tcp6:{free[1]}")
+    service = make(f"{others}  third:\n    protocol: echo\n    listen: {written}\n")
     with pytest.raises(BindError) as caught:
         service.bind()
     sock.close()
-    service._close_ports = close_ports  # type: ignore[method-assign]
 
     sentence = str(caught.value)
     assert "echod.yaml:12:13: services.third.listen" in sentence
     assert f"cannot listen on {written}: " in sentence
     assert not caught.value.denied
-    assert len(opened) == 4
-    for host, port in (opened[0], opened[3]):
+    for host, port in (("127.0.0.1", free[0]), ("::1", free[1])):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, port))
-    for running in service.services.values():
-        assert not running.ports
+    assert not service.services
+
+
+def _free_ports() -> tuple[int, int]:
+    """Return a TCP port on which nothing listens, of IPv4 and of IPv6."""
+    with socket.socket() as four, socket.socket(socket.AF_INET6) as six:
+        four.bind(("127.0.0.1", 0))
+        six.bind(("::1", 0))
+        return four.getsockname()[1], six.getsockname()[1]
 
 
 def test_a_missing_permission_is_told_apart(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +99,7 @@ def test_a_missing_permission_is_told_apart(make: Maker, monkeypatch: pytest.Mon
     def deny(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
+    monkeypatch.setattr("echod.transport.sockets.internet_socket", deny)
     monkeypatch.setattr("echod.transport.listening.internet_socket", deny)
     with pytest.raises(BindError) as caught:
         make(MIXED).bind()

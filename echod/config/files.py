@@ -15,19 +15,32 @@ def read_bounded(path: Path, most: int, *, regular: bool) -> bytes:
     Return the bytes of a file, at most `most` and one more, which tells that there are too many.
 
     `regular` refuses pipes and devices, which would be empty or wait forever when the configuration is read
-    again. Raises `ValueError` with a sentence.
+    again. A file that is written to at this moment is refused: half of it may look right. Raises `ValueError`
+    with a sentence.
     """
     try:
         # A pipe without a writer would hold us here.
         flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_NONBLOCK if regular else 0)
         with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-            if regular and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            before = os.fstat(file.fileno())
+            if regular and not stat.S_ISREG(before.st_mode):
                 raise ValueError(f"{shown(str(path))} is not a regular file")
-            return file.read(most + 1)
+            raw = file.read(most + 1)
+            after = os.fstat(file.fileno())
+            if stat.S_ISREG(before.st_mode) and _version(before) != _version(after):
+                raise ValueError(
+                    f"{shown(str(path))} was changed while it was read: write another file, and rename it to this one"
+                )
+            return raw
     except IsADirectoryError:
         raise ValueError(f"{shown(str(path))} is a directory: name a file in it") from None
     except OSError as error:
         raise ValueError(f"{shown(str(path))} cannot be read: {error.strerror or error}") from None
+
+
+def _version(status: os.stat_result) -> tuple[int, int]:
+    """Return what is another when a file has been written to."""
+    return status.st_size, status.st_mtime_ns
 
 
 def matches(folder: Path, pattern: str) -> list[Path]:

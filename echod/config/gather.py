@@ -43,12 +43,15 @@ class Gatherer:
     """
     Reads files; what they hold is in `top`, `services` and `files` afterwards, what is wrong in `problems`.
 
-    `own` are those of `files` which the console keeps. `whole` is false when a file could not be read, so that what
-    is missing may have been in it.
+    `overlay` has bytes to read instead of those of files in the console's directory, and `None` for files that are to
+    be gone. What is read `again` cannot be a pipe. `own` are those of `files` which are in that directory. `whole` is
+    false when a file could not be read, so that what is missing may have been in it.
     """
 
     environ: Mapping[str, str]
     problems: ProblemList
+    overlay: Mapping[str, bytes | None] = field(default_factory=dict)
+    again: bool = False
     files: list[str] = field(default_factory=list)
     top: Table = field(default_factory=lambda: Table(1, 1))
     services: dict[str, Found] = field(default_factory=dict)
@@ -86,8 +89,10 @@ class Gatherer:
         try:
             if path is None:
                 raw = package_files("echod.config").joinpath("default.yaml").read_bytes()
+            elif (other := self.overlay.get(name)) is not None:
+                raw = other
             else:
-                raw = read_bounded(path, MOST_BYTES, regular=at is not None)
+                raw = read_bounded(path, MOST_BYTES, regular=self.again or at is not None)
         except ValueError as error:
             if at is None:
                 self.problems.add(Problem(name, 1, 1, "", str(error)))
@@ -132,7 +137,10 @@ class Gatherer:
             self.note(*at, str(error))
             self.whole = False
             return
-        self.own = frozenset(map(_name, found))
+        there = {_name(each): each for each in found if self.overlay.get(_name(each), b"") is not None}
+        there |= {name: Path(name) for name, raw in self.overlay.items() if raw is not None}
+        self.own = frozenset(there)
+        found = [there[name] for name in sorted(there)]
         known = set(self.files)
         for each in found[:MOST_FILES]:
             # An `include` may name the same directory.

@@ -33,15 +33,24 @@ if TYPE_CHECKING:
     from echod.config.nodes import Node
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    overlay: Mapping[str, bytes | None] = MappingProxyType({}),
+    *,
+    again: bool = False,
+) -> Config:
     """
     Read the configuration in `path`, or the embedded default if it is `None`, and all that it includes.
 
-    `environ` fills `${NAME}`. Raises `ConfigError` with every problem that was found.
+    `environ` fills `${NAME}`. `overlay` has bytes to read instead of those of files in the console's directory, by
+    their names, and `None` for those that are to be gone. What is read `again` cannot be a pipe. Raises `ConfigError`
+    with every problem that was found.
     """
     problems = ProblemList()
     try:
-        config = _load(path, environ, problems)
+        gathered = Gatherer(environ, problems, overlay, again=again)
+        config = _load(path, gathered, problems)
     except TooManyProblems:
         config = None
     if config is None:
@@ -49,9 +58,8 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     return config
 
 
-def _load(path: Path | None, environ: Mapping[str, str], problems: ProblemList) -> Config | None:
+def _load(path: Path | None, gathered: Gatherer, problems: ProblemList) -> Config | None:
     """Return the configuration, or `None` when there are problems."""
-    gathered = Gatherer(environ, problems)
     gathered.main(path)
     main = gathered.files[0]
     top = _top_level(gathered.top, main, problems)

@@ -14,6 +14,8 @@ from weakref import WeakSet
 from echod.guard.sources import packed, source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from echod.guard.sources import Permit
 
 RESERVED_DESCRIPTORS = 64
@@ -86,15 +88,30 @@ class Admission:
     """
 
     def __init__(self, permit: Permit, room: Room, most: int, most_per_source: int) -> None:
-        self._permit = permit
         self._room = room
-        self._most = most
-        self._most_per_source = most_per_source
+        self.become(permit, most, most_per_source)
         self._used = 0
         self._sources: dict[bytes, int] = {}
         self._gates: list[Gate] = []
         self._holding = False
         room.share(self)
+
+    def become(self, permit: Permit, most: int, most_per_source: int) -> None:
+        """Go by other settings from now on; who is in stays, and counts."""
+        self._permit = permit
+        self._most = most
+        self._most_per_source = most_per_source
+
+    def guard(self, gates: Iterable[Gate]) -> None:
+        """Have these gates alone; those that are left out are released."""
+        before, self._gates = self._gates, []
+        after = list(gates)
+        for gate in before:
+            if self._holding and gate not in after:
+                gate.release()
+        for gate in after:
+            self.add_gate(gate)
+        self.reconsider()
 
     def add_gate(self, gate: Gate) -> None:
         """Let a port be told when the service is full."""

@@ -35,6 +35,8 @@ class Buckets:
     """
 
     def __init__(self, rate: float, burst: float, sources: int = SOURCES) -> None:
+        self.rate = rate
+        self.burst = burst
         self._interval = 1.0 / rate
         # A thousandth of a message more, lest a sum of floating-point numbers takes one off.
         self._window = (burst + 0.001) / rate

@@ -51,7 +51,7 @@ class DatagramGuard:
         self._own_ports = own_ports
         self._permit = permit
         self._open = permit.open
-        self._buckets = buckets
+        self.buckets = buckets
         self._now = now
         self._low_ports = low_ports
         self._amplify = amplify
@@ -75,7 +75,7 @@ class DatagramGuard:
             return "broadcast"
         if not self._open and not self._permit.admits(address):
             return "denied"
-        buckets = self._buckets
+        buckets = self.buckets
         if buckets is None or is_loopback(address) or buckets.take(source(address), self._now()):
             return None
         return "rate"
@@ -90,7 +90,7 @@ class DatagramGuard:
 
     def counts(self, address: bytes) -> bool:
         """Tell whether a peer's datagrams are counted, so that `refuse` may change its mind about them."""
-        return self._buckets is not None and not is_loopback(address)
+        return self.buckets is not None and not is_loopback(address)
 
     def trusts(self, address: bytes) -> bool:
         """Tell whether a peer may get more than it sent."""

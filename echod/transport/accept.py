@@ -100,10 +100,16 @@ class StreamPort(FileDescriptor):
         self.startReading()
 
     def stopListening(self) -> Deferred[None]:
-        """Stop accepting and close the socket; connections stay."""
-        if self.connected:
+        """Stop accepting and close the socket, also of a port that has not begun; connections stay."""
+        if self.fileno() >= 0:
             self.connectionLost(Failure(CONNECTION_DONE))
         return succeed(None)
+
+    def serve(self, factory: IProtocolFactory) -> None:
+        """Make the connections from now on with another factory."""
+        factory.doStart()
+        before, self.factory = self.factory, factory
+        before.doStop()
 
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket. Called by `stopListening`, and by the reactor when the socket fails."""

@@ -172,6 +172,23 @@ class DatagramPort(FileDescriptor):
             self._close()
         return succeed(None)
 
+    def abandon(self) -> None:
+        """Close the socket of a port that has not begun."""
+        self.socket.close()
+        if self._on_close is not None:
+            self._on_close()
+
+    def hand_over(self) -> Callable[[], object] | None:
+        """Stop reading, and leave the open socket to another port; return what is to be called when it is closed."""
+        on_close, self._on_close = self._on_close, None
+        super().connectionLost(Failure(CONNECTION_DONE))
+        self.protocol.doStop()
+        return on_close
+
+    def close_with(self, on_close: Callable[[], object] | None) -> None:
+        """Take over what is to be called when the socket is closed."""
+        self._on_close = on_close
+
     def getHost(self) -> address.IPv4Address | address.IPv6Address | address.UNIXAddress:
         """Return the local address."""
         name = self.socket.getsockname()

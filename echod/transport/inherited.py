@@ -2,8 +2,8 @@
 Sockets passed to this process, as systemd does (sd_listen_fds(3)).
 
 Twisted reads LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES when `twisted.internet.endpoints` is imported, and removes the
-first two, so this asks Twisted for the descriptors. It has an endpoint for inherited stream sockets but none for
-datagrams (Twisted issue 6311).
+first two, so this asks Twisted for the descriptors. Its endpoint for inherited stream sockets takes each once, and it
+has none for datagrams (Twisted issue 6311).
 """
 
 from __future__ import annotations
@@ -37,18 +37,23 @@ class Inherited:
         names = environ.get("LISTEN_FDNAMES", "").split(":")
         return cls(list(found), names if len(names) == len(found) else ["unknown"] * len(found))
 
-    def take(self, options: Mapping[str, str]) -> socket.socket:
+    def take(self, options: Mapping[str, str], kind: socket.SocketKind) -> socket.socket:
         """
-        Return the datagram socket which a description names with `name=` or `index=`.
+        Return a copy of the socket which a description names with `name=` or `index=`.
+
+        The descriptor itself stays open, for a service that asks for it after a reload.
+
+        :param kind: SOCK_STREAM or SOCK_DGRAM.
 
         :raises KeyError: there is none; the message says what was passed.
         """
         for position, (descriptor, name) in enumerate(zip(self._descriptors, self._names, strict=True)):
             if options.get("name") == name or options.get("index") == str(position):
                 sock = socket.socket(fileno=os.dup(descriptor))
-                if sock.type == socket.SOCK_DGRAM:
+                if sock.type == kind:
                     return sock
                 sock.close()
         wanted = options.get("name") or options.get("index")
         passed = ", ".join(self._names) or "none"
-        raise KeyError(f"no datagram socket {wanted} was passed to this process (passed: {passed})")
+        what = "datagram" if kind == socket.SOCK_DGRAM else "stream"
+        raise KeyError(f"no {what} socket {wanted} was passed to this process (passed: {passed})")
