@@ -12,8 +12,11 @@ from echod.transport.inherited import Inherited
 from echod.transport.poller import Poller
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from echod.answers.answer import Answer
+    from echod.config import Config
     from echod.transport.mmsg import Batch
 
 WORLD = World(lambda: 0.0, lambda: "", lambda: 0.0)
@@ -26,15 +29,22 @@ class Maker:
         self._file = file
         self._made: list[Echod] = []
 
-    def __call__(self, text: str, batch: Batch | None = None) -> Echod:
-        """Make the service of the text under `services:`."""
+    def __call__(self, text: str, batch: Batch | None = None, inherited: Inherited | None = None) -> Echod:
+        """Make the service of the text under `services:`, which reads its file anew at a reload."""
         from twisted.internet import reactor
 
-        self._file.write_text("services:\n" + text)
-        config = load(self._file, {})
-        answers = answers_for(config, WORLD)
-        self._made.append(Echod(config, answers, reactor, Poller(reactor), batch, Inherited([], [])))
+        self.write(text)
+        passed = inherited or Inherited([], [])
+        self._made.append(Echod(*self._read({}), reactor, Poller(reactor), batch, passed, read=self._read))
         return self._made[-1]
+
+    def write(self, text: str) -> None:
+        """Change the file."""
+        self._file.write_text("services:\n" + text)
+
+    def _read(self, overlay: Mapping[str, bytes | None]) -> tuple[Config, dict[str, Answer]]:
+        config = load(self._file, {}, overlay)
+        return config, answers_for(config, WORLD)
 
     def close(self) -> None:
         """Leave nothing."""
