@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from echod.guard.admission import Room
     from echod.guard.patience import Patience
     from echod.opening import Opened
+    from echod.sink import Watchable
 
 
 @dataclass
@@ -60,6 +61,13 @@ class Running:
             if isinstance(opened.port, DatagramPort):
                 counts["kernel"] += opened.port.kernel_drops()
         return counts
+
+    def watchables(self) -> Iterator[Watchable]:
+        """Return what can be watched: the connections, and each datagram socket."""
+        yield self.factory
+        for opened in self.ports:
+            if isinstance(opened.port, DatagramPort):
+                yield opened.port.protocol  # type: ignore[misc]  # all of ours are a DatagramServer
 
     def settle(self) -> None:
         """Let the settings decide who comes in from now on, at all ports."""

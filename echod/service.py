@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
@@ -21,7 +21,9 @@ from echod.config import ConfigError
 from echod.report import Reporter
 from echod.running import written_address
 from echod.serving import Serving
+from echod.systemd import Told, summary
 from echod.transport.datagram import RECEIVE_BUFFER, DatagramPort
+from echod.watch import Hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,20 +53,14 @@ class StoppingError(Exception):
     """The configuration was to change while the daemon stops."""
 
 
-class Told:
-    """Hears what becomes of the daemon; this one does nothing with it. `echod.systemd` has one that does."""
+class Sides(Protocol):
+    """Makes what is served beside the services."""
 
-    def ready(self, status: str) -> None:
-        """Everything listens."""
+    def make(self, key: str, echod: Echod, settings: Any) -> IProtocolFactory:
+        """Return the factory for `metrics` or `console`; raises `ConfigError` when it cannot be made."""
 
-    def reloading(self) -> None:
-        """A new configuration is being read."""
-
-    def reloaded(self, status: str) -> None:
-        """It is in force, or the old one goes on."""
-
-    def stopping(self) -> None:
-        """The stop begins."""
+    def close(self) -> None:
+        """End what would not end by itself when the daemon stops."""
 
 
 class Echod(Service):
@@ -78,11 +74,12 @@ class Echod(Service):
     :param batch: room for the datagrams that are sent back unseen; None to look at each.
     :param inherited: sockets that were passed to this process.
     :param read: reads the configuration anew; by default it stays the same.
-    :param sides: makes the factory of what is served beside the services (`metrics`, `console`), given the daemon and
-        the settings; may raise `ConfigError`.
+    :param sides: makes what is served beside the services; needed by configurations that have it.
     :param aside: runs what takes a while and touches nothing of ours, in a thread perhaps.
     :param wall: the time in seconds since 1970.
+    :param hub: where the services can be watched.
     :ivar hint: a command to try, said at the start.
+    :ivar at_parent: called with the application that this service is of.
     :ivar at_start: called first of all at the start, in the process that serves.
     :ivar at_change: called with each configuration that comes into force, the first one at the start.
     :ivar told: hears what becomes of the daemon.
@@ -103,9 +100,10 @@ class Echod(Service):
         inherited: Inherited,
         *,
         read: Read | None = None,
-        sides: Mapping[str, Callable[[Echod, Any], IProtocolFactory]] | None = None,
+        sides: Sides | None = None,
         aside: Callable[..., Deferred[Any]] = maybeDeferred,
         wall: Callable[[], float] = time.time,
+        hub: Hub | None = None,
     ) -> None:
         self.setName("echod")
         self.config = config
@@ -113,16 +111,18 @@ class Echod(Service):
         self.loaded_at = wall()
         self.draining = False
         self.hint: str | None = None
+        self.at_parent: Callable[[Any], object] = lambda _: None
         self.at_start: Callable[[], object] = lambda: None
         self.at_change: Callable[[Config], object] = lambda _: None
         self.told = Told()
         self._answers = answers
         self._reactor = reactor
         self._read: Read = read or (lambda _: (self.config, self._answers))
-        self._sides = sides or {}
+        self._sides = sides
         self._aside = aside
         self._wall = wall
-        self._serving = Serving(reactor, host, batch, inherited, self._make_side, self._came_late)
+        self.hub = hub or Hub(reactor, wall)
+        self._serving = Serving(reactor, host, batch, inherited, self._make_side, self._came_late, self.hub)
         self._opened = False
         self._failed: Callable[[BindError], object] = self._log_failure
         self._reporter = Reporter(reactor, self.drops)
@@ -155,6 +155,11 @@ class Echod(Service):
         """Tell `failed` when an endpoint that listens only after the reactor started could not."""
         self._failed = failed
 
+    def setServiceParent(self, parent: Any) -> None:
+        """Become a part of an application. Called by twistd, before anything is logged."""
+        super().setServiceParent(parent)
+        self.at_parent(parent)
+
     def startService(self) -> None:
         """Say what listens where. Called by Twisted."""
         super().startService()
@@ -176,10 +181,21 @@ class Echod(Service):
         """Stop listening, answer what was accepted, and close. Called by Twisted."""
         super().stopService()
         self.draining = True
-        self.told.stopping()
+        self.told.stopping(max((each.settings.limits.grace for each in self.services.values()), default=0.0))
         self._reporter.stop()
+        # Until the end, whoever asks for health is told that this one drains.
+        sides, self._serving.sides = self._serving.sides, {}
         self._serving.close()
-        return self._serving.drain()
+        return self._serving.drain().addBoth(self._drained, sides)
+
+    def _drained(self, result: Any, sides: Mapping[str, Opened]) -> Any:
+        """Close what is served beside the services, and let nobody watch any more."""
+        for opened in sides.values():
+            opened.port.stopListening()
+        if self._sides is not None:
+            self._sides.close()
+        self.hub.close()
+        return result
 
     def abort(self) -> None:
         """Cut every connection now: whoever stops the daemon has no patience left."""
@@ -227,7 +243,7 @@ class Echod(Service):
                 if opened.port not in known and opened.listen.port == 0:
                     self._say_listening(name, self.services[name].settings.protocol, opened)
         self.at_change(self.config)
-        self.told.reloaded(self._status())
+        self.told.reloaded(f"{self._status()}; reloaded: {prepared.steps}")
         return prepared.steps
 
     async def _prepare(self, overlay: Overlay, persist: Callable[[], object]) -> Prepared:
@@ -252,7 +268,8 @@ class Echod(Service):
             raise StoppingError("the daemon is stopping")
 
     def _make_side(self, key: str, settings: Metrics | Console) -> IProtocolFactory:
-        return self._sides[key](self, settings)
+        assert self._sides is not None, "see the parameter"
+        return self._sides.make(key, self, settings)
 
     def _settled(self, opening: Opening) -> None:
         """Go on when every address that was to be opened late is open, or not."""
@@ -275,8 +292,11 @@ class Echod(Service):
 
     def _status(self) -> str:
         """Return in words what is served."""
-        addresses = sum(len(running.ports) for running in self.services.values())
-        return f"serving {len(self.services)} services on {addresses} addresses"
+        services = [
+            (name, [f"{listen.kind} {address}" for listen, address in running.addresses()])
+            for name, running in self.services.items()
+        ]
+        return f"serving {summary(services)}"
 
     def _say_listening(self, name: str, protocol: str, opened: Opened) -> None:
         self._log.info(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from echod.tcp import StreamServerFactory
     from echod.transport.inherited import Inherited
     from echod.transport.mmsg import Batch
+    from echod.watch import Hub
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Serving:
     :param inherited: sockets that were passed to this process.
     :param side: makes the factory of what is served beside the services, by its key and settings.
     :param late: called with the name of a service and a port that came after its configuration did.
+    :param hub: where the services can be watched.
     :ivar services: by their names, in the order of the files.
     :ivar sides: what is served beside them, by `metrics` and `console`.
     """
@@ -68,6 +70,7 @@ class Serving:
         inherited: Inherited,
         side: Callable[[str, Metrics | Console], IProtocolFactory],
         late: Callable[[str, Opened], object],
+        hub: Hub,
     ) -> None:
         self.services: dict[str, Running] = {}
         self.sides: dict[str, Opened] = {}
@@ -77,6 +80,7 @@ class Serving:
         self._inherited = inherited
         self._side = side
         self._late = late
+        self._hub = hub
         self._own_ports: set[int] = set()
         self._maker = Maker(Patience(reactor), reactor, Room.of_process(), self._own_ports)
         # Of changed services, with the grace of their settings: their connections finish under those.
@@ -119,8 +123,11 @@ class Serving:
         for name in steps.removed:
             # Its ports may be another's now, which it must not hold.
             before[name].release()
+            self._hub.remove(name)
         for name in (*steps.changed, *steps.added):
             self.services[name].settle()
+            for watchable in self.services[name].watchables():
+                self._hub.add(name, watchable)
         prepared.opening.close_the_rest()
         for name in steps.changed:
             self._retired[before[name].factory] = before[name].settings.limits.grace

@@ -7,13 +7,14 @@ What is talked on a served stream: the echo, and the answers that are said messa
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IPullProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from echod.addresses import address_of
 from echod.answers.answer import Path, Peer, Said
 from echod.answers.exam import Then
 from echod.connection import Owner, ServedConnection
@@ -22,7 +23,9 @@ from echod.framing import FrameError
 if TYPE_CHECKING:
     from echod.answers.answer import Answer, Conversation
     from echod.framing import Framing
-    from echod.tally import Tally
+    from echod.sink import Sink
+
+__all__ = ["AnswerServer", "EchoServer", "Speaker", "address_of"]
 
 
 class Speaker(Owner, Interface):
@@ -38,14 +41,22 @@ class EchoServer(ServedConnection):
     def begin(self) -> None:
         """Let the transport itself send back what comes, where it can."""
         super().begin()
-        if self.wire is not None and not self.secure:
-            self.wire.reflect(self)
+        self._reflect()
 
-    def end(self, then: Then) -> None:
+    def watch(self, sink: Sink | None) -> None:
+        """Tell a sink from now on what happens, or nobody any more; what is to be told must be seen."""
+        super().watch(sink)
+        self._reflect()
+
+    def end(self, then: Then, cause: str = "answer") -> None:
         """End our direction; from now on input is dropped."""
-        if self.wire is not None:
-            self.wire.reflect(None)
-        super().end(then)
+        super().end(then, cause)
+        self._reflect()
+
+    def _reflect(self) -> None:
+        """Let the transport itself send back what comes, or no longer."""
+        if self.wire is not None and not self.secure:
+            self.wire.reflect(self if self.tap is None and self.ending is None else None)
 
     def dataReceived(self, data: bytes) -> None:
         """Send it back. Called by Twisted."""
@@ -56,6 +67,8 @@ class EchoServer(ServedConnection):
         tally.received_bytes += len(data)
         tally.messages_received += 1
         self.transport.write(data)
+        if self.tap is not None:
+            self.tap.echoed(data)
 
 
 class AnswerServer(ServedConnection):
@@ -85,7 +98,7 @@ class AnswerServer(ServedConnection):
         self._say(self._conversation.opened())
         if self.ending is None and self._conversation.endless:
             self.transport.unregisterProducer()
-            self.transport.registerProducer(_Talk(self.transport, self._conversation, self.tally), False)
+            self.transport.registerProducer(_Talk(self, self._conversation), False)
 
     def dataReceived(self, data: bytes) -> None:
         """Answer the messages that are whole. Called by Twisted."""
@@ -93,6 +106,8 @@ class AnswerServer(ServedConnection):
             return
         self.active = self.patience.now
         self.tally.received_bytes += len(data)
+        if self.tap is not None:
+            self.tap.received(data)
         if self._conversation.endless:
             # The talk does not depend on it (RFC 864).
             return
@@ -121,7 +136,7 @@ class AnswerServer(ServedConnection):
     def leave(self, *, urgent: bool) -> None:
         """End once everything is answered; a talk without end is over at once."""
         if self._conversation.endless and self.ending is None and not self.peer_ended:
-            self.end(Then.CLOSE)
+            self.end(Then.CLOSE, "stop")
         else:
             super().leave(urgent=urgent)
 
@@ -134,14 +149,14 @@ class AnswerServer(ServedConnection):
                 said = self._conversation.message(pending.popleft())
             except Exception:  # noqa: BLE001 - an answer of the user's own may raise anything
                 self.tally.failed(self._log, "an answer failed; its connection is closed")
-                self.end(Then.CLOSE)
+                self.end(Then.CLOSE, "error")
                 return
             self._say(said)
         if self.ending is not None:
             pending.clear()
         elif not pending and self._fault is not None:
             tally.dropped["frame"] += 1
-            self.end(Then.CLOSE)
+            self.end(Then.CLOSE, "frame")
         elif not pending and self.peer_ended:
             self._close()
 
@@ -152,11 +167,13 @@ class AnswerServer(ServedConnection):
                 data = framing.encode(said.data) if framing.symmetric else said.data
             except FrameError:
                 self.tally.dropped["frame"] += 1
-                self.end(Then.CLOSE)
+                self.end(Then.CLOSE, "frame")
                 return
             self.tally.messages_sent += 1
             self.tally.sent_bytes += len(data)
             self.transport.write(data)
+            if self.tap is not None:
+                self.tap.sent(data)
         if said.then is not Then.KEEP:
             self.end(said.then)
 
@@ -165,24 +182,18 @@ class AnswerServer(ServedConnection):
 class _Talk:
     """Says the next piece of an endless talk whenever the peer has taken the last."""
 
-    def __init__(self, transport: Any, conversation: Conversation, tally: Tally) -> None:
-        self._transport = transport
+    def __init__(self, server: AnswerServer, conversation: Conversation) -> None:
+        self._server = server
         self._conversation = conversation
-        self._tally = tally
 
     def resumeProducing(self) -> None:
         """Say one piece. Called by the transport when nothing waits."""
+        server = self._server
         piece = self._conversation.more()
-        self._tally.sent_bytes += len(piece)
-        self._transport.write(piece)
+        server.tally.sent_bytes += len(piece)
+        server.transport.write(piece)
+        if server.tap is not None:
+            server.tap.sent(piece)
 
     def stopProducing(self) -> None:
         """Say no more: the transport is lost."""
-
-
-def address_of(addr: Any) -> tuple[str, int]:
-    """Return host and port of a Twisted address; a Unix socket's path, which may be empty, and 0."""
-    if hasattr(addr, "host"):
-        return addr.host, addr.port
-    name = getattr(addr, "name", None) or b""
-    return name.decode("utf-8", "backslashreplace"), 0

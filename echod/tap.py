@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -70,51 +71,30 @@ def makeService(options: Mapping[str, Any]) -> Echod:
     """
     # twistd has chosen the reactor by now (its option --reactor), so this is the first moment to import it.
     from twisted.internet import reactor  # noqa: PLC0415
-    from twisted.internet.threads import deferToThread  # noqa: PLC0415
 
+    from echod.daemon import daemon  # noqa: PLC0415
+    from echod.logs import complain  # noqa: PLC0415
     from echod.opening import BindError  # noqa: PLC0415
-    from echod.service import Echod  # noqa: PLC0415
     from echod.signals import Reloader, install  # noqa: PLC0415
-    from echod.steady import Steady  # noqa: PLC0415
-    from echod.transport.inherited import Inherited  # noqa: PLC0415
-    from echod.transport.mmsg import Batch  # noqa: PLC0415
-    from echod.transport.paths import plain_datagrams, plain_streams  # noqa: PLC0415
-    from echod.transport.poller import Poller  # noqa: PLC0415
 
     # First of all: the signal's default action is death, and supervisors take that one for a good end.
     reloader = Reloader(reactor)
     reloader.install()
     file = None if options["config"] is None else _findable(Path(options["config"]), options)
+    again = partial(read, file, os.environ, again=True)
     try:
-        config, answers = read(file, os.environ)
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(EX_CONFIG) from None
-    steady = Steady(reactor)
-    host = steady if plain_streams(os.environ) else Poller(steady)
-    batch = None if plain_datagrams(os.environ) else Batch()
-    service = Echod(
-        config,
-        answers,
-        steady,
-        host,
-        batch,
-        Inherited.from_environment(os.environ),
-        read=lambda overlay: read(file, os.environ, overlay, again=True),
-        aside=deferToThread,
-    )
-    try:
+        service = daemon(reactor, read(file, os.environ), again, os.environ, getattr(options, "parent", None))
         service.bind()
     except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
+        complain(str(error), os.environ)
         raise SystemExit(EX_CONFIG) from None
     except BindError as error:
-        sys.stderr.write(f"{error}\n")
+        complain(str(error), os.environ)
         raise SystemExit(EX_NOPERM if error.denied else EX_OSERR) from None
 
     def late(failure: BindError) -> None:
         """End the daemon: it serves everything or nothing."""
-        sys.stderr.write(f"{failure}\n")
+        complain(str(failure), os.environ)
         # twistd ends with 0 after a stopped reactor, and has no way to be told otherwise.
         atexit.register(_exit, EX_NOPERM if failure.denied else EX_OSERR)
         reactor.callWhenRunning(reactor.stop)

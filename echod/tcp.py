@@ -1,45 +1,38 @@
 """
 Streams: the server and the client of every protocol over TCP, TLS and Unix sockets.
 
-The server half asks an answer what to say, and does with the connection what the answer wants. The client half sends
-messages, and tells a listener what comes back. Both are ordinary Twisted protocols with factories, for any stream
-endpoint.
+The server half (`echod.talk`) asks an answer what to say, and does with the connection what the answer wants. The
+client half (`echod.caller`) sends messages, and tells a listener what comes back. Both are ordinary Twisted protocols;
+their factories are here, for any stream endpoint.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import (
-    IHalfCloseableProtocol,
-    IHandshakeListener,
-    ISSLTransport,
-    ITCPTransport,
-)
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from zope.interface import implementer
+from twisted.internet.protocol import Factory
 
-from echod.answers.exam import Ending
-from echod.connection import StreamLimits
-from echod.framing import FrameError, Stream
+from echod.caller import SelfConnectionError, StreamClient
+from echod.framing import Stream
+from echod.limits import StreamLimits
 from echod.talk import AnswerServer, EchoServer
+from echod.witness import turned_away
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from twisted.internet.interfaces import IAddress, IReactorTime
-    from twisted.python.failure import Failure
 
     from echod.answers.answer import Answer
     from echod.connection import ServedConnection
     from echod.framing import Framing
     from echod.guard.admission import Admission, Gate
     from echod.guard.patience import Patience
-    from echod.listener import Listener
+    from echod.sink import Sink
     from echod.tally import Tally
+    from echod.transport.proxied import HeaderProtocol
+
+__all__ = ["SelfConnectionError", "StreamClient", "StreamClientFactory", "StreamServerFactory"]
 
 _DRAIN_LOOK = 0.05
 """Seconds between two looks whether a connection is answered when the daemon stops."""
@@ -51,8 +44,11 @@ class _Open(Interface):
     def leave(self, *, urgent: bool) -> None:
         """End once everything is answered."""
 
-    def abort(self) -> None:
+    def abort(self, cause: str = "stop") -> None:
         """End now."""
+
+    def watch(self, sink: Sink | None) -> None:
+        """Tell a sink from now on what happens, or nobody any more."""
 
 
 class StreamServerFactory(Factory):
@@ -87,6 +83,7 @@ class StreamServerFactory(Factory):
         self.admission = admission
         self.open: set[_Open] = set()
         self._emptied: Deferred[None] | None = None
+        self._sink: Sink | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> ServedConnection | None:
         """Make a connection's protocol, or None for a peer that is not let in."""
@@ -94,7 +91,7 @@ class StreamServerFactory(Factory):
         if self.admission is not None:
             reason = self.admission.enter(host)
             if reason is not None:
-                self.refused(reason)
+                self.refused(reason, addr)
                 return None
         return EchoServer(self, host) if self.answer.reflects else AnswerServer(self, host)
 
@@ -108,6 +105,8 @@ class StreamServerFactory(Factory):
         self.open.add(server)
         self.tally.connections += 1
         self.tally.open += 1
+        if self._sink is not None:
+            server.watch(self._sink)
 
     def closed(self, server: ServedConnection) -> None:
         """Count a connection out."""
@@ -116,19 +115,27 @@ class StreamServerFactory(Factory):
             self.admission.leave(server.source)
         self._gone(server)
 
-    def expect(self, header: _Open) -> None:
+    def expect(self, header: HeaderProtocol) -> None:
         """Wait for what a balancer's connection will say, when the daemon stops. Called by the transport."""
         self.open.add(header)
 
-    def expected(self, header: _Open, refused: str | None) -> None:
+    def expected(self, header: HeaderProtocol, refused: str | None) -> None:
         """Wait no more: it is one of our connections now, or gone. Called by the transport."""
         if refused is not None:
-            self.refused(refused)
+            self.refused(refused, header.transport.getPeer())
         self._gone(header)
 
-    def refused(self, reason: str) -> None:
+    def refused(self, reason: str, peer: IAddress | None) -> None:
         """Count a connection that is not let in."""
         self.tally.dropped[reason] += 1
+        if self._sink is not None:
+            turned_away(self._sink, peer, reason)
+
+    def watch(self, sink: Sink | None) -> None:
+        """Tell a sink from now on what happens, or nobody any more."""
+        self._sink = sink
+        for each in list(self.open):
+            each.watch(sink)
 
     def _gone(self, each: _Open) -> None:
         self.open.discard(each)
@@ -149,7 +156,7 @@ class StreamServerFactory(Factory):
             for server in list(self.open):
                 if spent >= grace:
                     self.tally.dropped["grace"] += 1
-                    server.abort()
+                    server.abort("grace")
                 else:
                     server.leave(urgent=spent >= grace / 2)
             if not self.open:
@@ -165,136 +172,6 @@ class StreamServerFactory(Factory):
         """Cut every connection now."""
         for server in list(self.open):
             server.abort()
-
-
-class SelfConnectionError(ConnectionRefusedError):
-    """
-    The connection ends where it began: TCP joined it with itself (RFC 9293, simultaneous open).
-
-    It happens when nothing listens on a port of the ephemeral range, and would echo whatever the client sends.
-    """
-
-
-@implementer(IHalfCloseableProtocol, IHandshakeListener)
-class StreamClient(Protocol):
-    """
-    The client half of a connection.
-
-    :param framing: frames what is sent, and cuts what comes where the server frames its replies too.
-    :param limit: the longest framed reply taken, in bytes.
-    :ivar whole: whether a listener gets whole messages.
-    :ivar joined_itself: whether this is no connection with a server, see `SelfConnectionError`.
-    """
-
-    transport: Any
-    joined_itself = False
-
-    def __init__(self, framing: Framing, limit: int) -> None:
-        self._framing = framing
-        symmetric = framing.symmetric and not isinstance(framing, Stream)
-        self._decoder = framing.decoder(limit) if symmetric else None
-        self.whole = symmetric
-        self._listener: Listener | None = None
-        self._early: list[Callable[[Listener], None]] = []
-        self._handshake: Failure | Literal[True] | None = None
-        self._waiting: Deferred[None] | None = None
-
-    def connectionMade(self) -> None:
-        """Refuse a connection with ourselves. Called by Twisted."""
-        self._secure = ISSLTransport.providedBy(self.transport)
-        if ITCPTransport.providedBy(self.transport) and self.transport.getHost() == self.transport.getPeer():
-            self.joined_itself = True
-            self.transport.abortConnection()
-
-    def handshakeCompleted(self) -> None:
-        """TLS is up. Called by Twisted."""
-        self._handshake_over(True)
-
-    def secured(self, clock: IReactorTime, timeout: float) -> Deferred[None]:
-        """
-        Wait for the end of the TLS handshake; the result may be an `OpenSSL.SSL.Error` or the connection's end.
-
-        :param timeout: seconds.
-        """
-        waiting: Deferred[None] = Deferred()
-        self._waiting = waiting
-        if self._handshake is not None:
-            self._handshake_over(self._handshake)
-        return waiting.addTimeout(timeout, clock)
-
-    def fingerprint(self) -> bytes | None:
-        """Return the SHA-256 of the certificate that the server showed, or None when it showed none."""
-        certificate = self.transport.getPeerCertificate()
-        return None if certificate is None else bytes.fromhex(certificate.digest("sha256").decode().replace(":", ""))
-
-    def _handshake_over(self, result: Failure | Literal[True]) -> None:
-        """Keep how the handshake ended, and tell who waits for it."""
-        if self._handshake is None:
-            self._handshake = result
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.called:
-            waiting.callback(None) if self._handshake is True else waiting.errback(self._handshake)
-
-    def listen(self, listener: Listener) -> None:
-        """Tell a listener from now on, and first what came before there was one."""
-        self._listener = listener
-        early, self._early = self._early, []
-        for tell in early:
-            tell(listener)
-
-    def send(self, message: bytes) -> None:
-        """
-        Send one message.
-
-        :raises echod.framing.FrameError: it cannot be written in this framing.
-        """
-        self.transport.write(self._framing.encode(message))
-
-    def end(self) -> None:
-        """End our direction; not over TLS, which cannot."""
-        self.transport.loseWriteConnection()
-
-    def close(self) -> None:
-        """End the connection now."""
-        self.transport.abortConnection()
-
-    def dataReceived(self, data: bytes) -> None:
-        """Pass on what came. Called by Twisted."""
-        if self._decoder is None:
-            self._tell(lambda listener: listener.received(data))
-            return
-        try:
-            messages = self._decoder.feed(data)
-            garbled = False
-        except FrameError as fault:
-            messages = fault.whole
-            garbled = True
-        for message in messages:
-            self._tell(lambda listener, message=message: listener.received(message))  # type: ignore[misc]
-        if garbled:
-            self._tell(lambda listener: listener.ended(Ending.GARBLED))
-            self.transport.abortConnection()
-
-    def readConnectionLost(self) -> None:
-        """The server ended its direction. Called by Twisted."""
-        self._tell(lambda listener: listener.ended(Ending.CLEAN))
-        self.transport.loseConnection()
-
-    def writeConnectionLost(self) -> None:
-        """Our direction has ended, as we asked. Called by Twisted."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone. Called by Twisted."""
-        clean = reason.check(ConnectionDone) is not None
-        if self._secure:
-            self._handshake_over(reason)
-        self._tell(lambda listener: listener.ended(Ending.CLEAN if clean else Ending.RESET))
-
-    def _tell(self, tell: Callable[[Listener], None]) -> None:
-        if self._listener is None:
-            self._early.append(tell)
-        else:
-            tell(self._listener)
 
 
 class StreamClientFactory(Factory):

@@ -8,8 +8,6 @@ both clients are made in the same way.
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 import sys
 from collections import OrderedDict
@@ -19,20 +17,24 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
+from echod.addresses import path_of
 from echod.answers.answer import Path, Peer
-from echod.answers.exam import Ending
+from echod.caller import DatagramClient
 from echod.guard.sources import MAPPED, packed
 from echod.transport.datagram import gist_of
+from echod.witness import DatagramWitness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from twisted.internet.interfaces import IAddress
 
     from echod.answers.answer import Answer, Conversation, Said
     from echod.guard.datagrams import DatagramGuard
-    from echod.listener import Listener
+    from echod.sink import Sink
     from echod.tally import Tally
+
+__all__ = ["DatagramClient", "DatagramClientFactory", "DatagramServer", "ReflectingServer", "address_in"]
 
 REMEMBERED = 4_096
 """Peers whose conversations are kept, where an answer depends on what was said before; the oldest is forgotten."""
@@ -59,42 +61,71 @@ class DatagramServer(DatagramProtocol):
         self._longest = longest
         self._guard = guard
         self._conversations: OrderedDict[Any, Conversation] = OrderedDict()
+        self._sink: Sink | None = None
+        self._witness: DatagramWitness | None = None
 
     def startProtocol(self) -> None:
         """Learn the port's own address. Called by Twisted."""
         host = self.transport.getHost()
         self._port = getattr(host, "port", 0)
+        self.watch(self._sink)
+
+    def watch(self, sink: Sink | None) -> None:
+        """Tell a sink from now on what happens, or nobody any more."""
+        self._sink = sink
+        self._witness = None
+        if sink is not None and self.transport is not None:
+            self._witness = DatagramWitness(sink, self.transport)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Answer one datagram. Called by Twisted."""
         tally = self._tally
         tally.messages_received += 1
         tally.received_bytes += len(datagram)
-        if not addr:
-            # A Unix datagram socket without a name of its own.
-            tally.dropped["unnamed"] += 1
+        reason = self._refusal(datagram, addr)
+        if reason:
+            self._drop(reason, datagram, addr)
             return
-        if len(datagram) > self._longest:
-            tally.dropped["frame"] += 1
-            return
-        address = b""
-        if self._guard is not None:
-            address = packed(addr[0])
-            reason = self._judge(address, addr[1], partial(gist_of, datagram), unicast=self.transport.unicast)
-            if reason:
-                tally.dropped[reason] += 1
-                return
         try:
             said = self._conversation(addr).message(datagram)
         except Exception:  # noqa: BLE001 - an answer of the user's own may raise anything
             tally.failed(self._log, "an answer failed; its datagram is dropped")
+            if self._witness is not None:
+                self._witness.dropped("error", datagram, addr)
             return
         data = said.data
-        if data is not None and len(data) > len(datagram) and self._guard is not None:
-            data = self._bounded(said, len(datagram), address)
-        if data is not None and self.transport.write(data, addr):
+        if data is not None:
+            if len(data) > len(datagram) and self._guard is not None:
+                data = self._bounded(said, len(datagram), packed(addr[0]))
+                if data is None:
+                    self._drop("amplification", datagram, addr)
+                    return
+            if not self.transport.write(data, addr):
+                # The port has counted it, by the name of the error.
+                if self._witness is not None:
+                    self._witness.dropped("unsent", datagram, addr)
+                return
             tally.messages_sent += 1
             tally.sent_bytes += len(data)
+        if self._witness is not None:
+            self._witness.served(datagram, addr, data)
+
+    def _refusal(self, datagram: bytes, addr: Any) -> str | None:
+        """Return why a datagram is not answered, or nothing."""
+        if not addr:
+            # A Unix datagram socket without a name of its own.
+            return "unnamed"
+        if len(datagram) > self._longest:
+            return "frame"
+        if self._guard is None:
+            return None
+        return self._judge(packed(addr[0]), addr[1], partial(gist_of, datagram), unicast=self.transport.unicast)
+
+    def _drop(self, reason: str, datagram: bytes, addr: Any) -> None:
+        """Count a datagram that is not answered."""
+        self._tally.dropped[reason] += 1
+        if self._witness is not None:
+            self._witness.dropped(reason, datagram, addr)
 
     def _judge(self, address: bytes, port: int, gist: Callable[[], bytes], *, unicast: bool) -> str | None:
         """Ask the guard: the reason to drop a datagram, "" to let it pass, None where its peer always passes."""
@@ -108,13 +139,12 @@ class DatagramServer(DatagramProtocol):
         return "loop" if guard.repeats(address, port, gist()) else ""
 
     def _bounded(self, said: Said, length: int, address: bytes) -> bytes | None:
-        """Return an answer that is longer than its request as the peer may have it."""
+        """Return an answer that is longer than its request as the peer may have it, if it may have it at all."""
         assert self._guard is not None
         if self._guard.trusts(address):
             return said.data
         if said.may_be_cut and said.data is not None:
             return said.data[:length]
-        self._tally.dropped["amplification"] += 1
         return None
 
     def _conversation(self, addr: Any) -> Conversation:
@@ -135,8 +165,7 @@ class DatagramServer(DatagramProtocol):
     def _peer(self, addr: Any) -> Peer:
         if isinstance(addr, tuple):
             return Peer(addr[0], addr[1], self.transport.arrived_at, self._port, Path.DATAGRAM)
-        name = addr if isinstance(addr, str) else addr.decode("utf-8", "backslashreplace")
-        return Peer(name, 0, path=Path.DATAGRAM)
+        return Peer(path_of(addr), 0, path=Path.DATAGRAM)
 
 
 class ReflectingServer(DatagramServer):
@@ -145,6 +174,12 @@ class ReflectingServer(DatagramServer):
 
     Also a complete `DatagramServer`, for the port that looks at each of them.
     """
+
+    def watch(self, sink: Sink | None) -> None:
+        """Tell a sink from now on what happens, or nobody any more."""
+        super().watch(sink)
+        if self.transport is not None:
+            self.transport.onlooker = self._witness
 
     def screen(self, name: bytes, gist: Callable[[], bytes], *, unicast: bool) -> str | None:
         """Ask the guard about a datagram by its peer's raw name. Called by the transport."""
@@ -169,63 +204,6 @@ def address_in(name: bytes) -> bytes:
         return name[4:8]
     address = name[8:24]
     return address[12:] if address.startswith(MAPPED) else address
-
-
-class DatagramClient(DatagramProtocol):
-    """
-    The client half: one socket, connected to one server, so that an ICMP error is heard.
-
-    It lives through such errors (they may come from a router, or from a server that is just being restarted).
-    """
-
-    noisy = False
-    transport: Any
-    whole = True
-
-    def __init__(self) -> None:
-        self._listener: Listener | None = None
-        self._errors: Mapping[str, int] = {}
-        self._told: Mapping[str, int] = {}
-
-    def startProtocol(self) -> None:
-        """Keep what counts the errors, which is asked when the socket may be closed already. Called by Twisted."""
-        # Twisted's own ports count none.
-        self._errors = getattr(self.transport, "errors", {})
-
-    def listen(self, listener: Listener) -> None:
-        """Tell a listener from now on. Earlier datagrams answer nothing that was asked."""
-        self._listener = listener
-
-    def send(self, message: bytes) -> None:
-        """Send one datagram; that it may be lost is in the nature of UDP."""
-        self.transport.write(message)
-
-    def end(self) -> None:
-        """Do nothing: datagrams have no end."""
-
-    def close(self) -> None:
-        """Close the socket."""
-        self.transport.stopListening()
-
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: ARG002 - the socket has but one peer
-        """Pass on what came. Called by Twisted."""
-        if self._listener is not None:
-            self._listener.received(datagram)
-
-    def trouble(self) -> str | None:
-        """
-        Return what the network said since this was last asked (an ICMP error, a failed send), or None.
-
-        Refusals are left out: the listener hears them at once.
-        """
-        told, self._told = self._told, dict(self._errors)
-        new = [name for name, count in self._told.items() if count > told.get(name, 0) and name != "ECONNREFUSED"]
-        return os.strerror(getattr(errno, new[0], 0)) if new else None
-
-    def connectionRefused(self) -> None:
-        """Pass on that nothing listens there, by an ICMP error. Called by the transport."""
-        if self._listener is not None:
-            self._listener.ended(Ending.REFUSED)
 
 
 class DatagramClientFactory:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from echod.guard.sources import Permit
     from echod.proxy import Header
+    from echod.sink import Sink
 
 DEADLINE = 5.0
 """Seconds in which a required header must be whole."""
@@ -46,7 +47,7 @@ class Host(Interface):
     def expected(self, header: HeaderProtocol, refused: str | None) -> None:
         """Count it out. The real connection has begun, or it is gone, perhaps for a reason to be counted."""
 
-    def refused(self, reason: str) -> None:
+    def refused(self, reason: str, peer: IAddress | None) -> None:
         """Count one that may not send a header."""
 
 
@@ -90,7 +91,7 @@ class ProxiedFactory(Factory):
         if self.trusted.names(packed(getattr(addr, "host", ""))):
             return HeaderProtocol(self)
         if self.required:
-            self.host.refused("proxy-untrusted")
+            self.host.refused("proxy-untrusted", addr)
             return None
         return self.factory.buildProtocol(addr)  # type: ignore[arg-type]  # the interface knows no None
 
@@ -147,9 +148,12 @@ class HeaderProtocol(Protocol):
         if not self.transport.unread() and (urgent or self._looks >= _QUIET_LOOKS):
             self.abort()
 
-    def abort(self) -> None:
+    def abort(self, cause: str = "stop") -> None:  # noqa: ARG002 - nothing of it has been told
         """Cut the connection now. Called by the host."""
         self.transport.abortConnection()
+
+    def watch(self, sink: Sink | None) -> None:
+        """Tell nothing: what there is to watch begins behind the header. Called by the host."""
 
     def _late(self) -> None:
         try:

@@ -7,6 +7,7 @@ peer's raw name (sockaddr_in, sockaddr_in6), and most batches it need not see at
 
 from __future__ import annotations
 
+import errno
 import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,13 +17,12 @@ from echod.transport.mmsg import SIZE
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from echod.transport.mmsg import Batch
 
 KNOWN = 65_536
 """Peers remembered as always welcome; with more of them, all are forgotten and learned anew."""
-
 
 _LOOP = "loop"
 
@@ -47,14 +47,33 @@ class Screen(Protocol):
         """Count what was not sent back."""
 
 
+class Onlooker(Protocol):
+    """Is shown the batches of a service that is watched."""
+
+    def reflected(self, batch: Batch, sent: Sequence[tuple[int, int]], dropped: Mapping[str, Sequence[int]]) -> None:
+        """
+        Look at a batch while its datagrams are still there.
+
+        :param sent: runs of those that were sent back, each from the first up to the one behind the last.
+        :param dropped: those that were not, by reason.
+        """
+
+
+def error_name(problem: OSError) -> str:
+    """Return what a failed call is counted as."""
+    return errno.errorcode.get(problem.errno or 0, str(problem.errno))
+
+
 class ReflectingPort(DatagramPort):
     """
     A datagram port that sends back what its screen lets pass.
 
     :param batch: the process's.
+    :ivar onlooker: is shown each batch; None while nobody watches.
     """
 
     protocol: Any
+    onlooker: Onlooker | None = None
 
     def __init__(
         self,
@@ -69,6 +88,9 @@ class ReflectingPort(DatagramPort):
         self._batch = batch
         self._family = sock.family
         self._known: set[Any] = set()
+        # Of the batch in service, by reason: what the screen dropped, and what the kernel did not send.
+        self._dropped: dict[str, list[int]] = {}
+        self._unsent: dict[str, list[int]] = {}
 
     def doRead(self) -> None:
         """Serve one batch. Called by the reactor."""
@@ -83,6 +105,10 @@ class ReflectingPort(DatagramPort):
             if count < SIZE:
                 break
         return served
+
+    def forget(self) -> None:
+        """Forget who is always welcome: what the screen says of them may have changed."""
+        self._known.clear()
 
     def _serve(self) -> int:
         batch = self._batch
@@ -106,7 +132,15 @@ class ReflectingPort(DatagramPort):
         sent = sum([end - start for start, end in left])
         sent_bytes = received_bytes if sent == count else sum([sum(lengths[start:end]) for start, end in left])
         self.protocol.reflected(count, received_bytes, sent, sent_bytes)
+        if self.onlooker is not None:
+            self._show(left, {} if welcome else self._dropped)
         return count
+
+    def _show(self, left: list[tuple[int, int]], dropped: dict[str, list[int]]) -> None:
+        """Show a batch to whoever watches."""
+        unsent, self._unsent = self._unsent, {}
+        assert self.onlooker is not None
+        self.onlooker.reflected(self._batch, left, dropped | unsent)
 
     def _names(self) -> list[Any]:
         """Return the peers' names in the form in which they are known."""
@@ -116,9 +150,9 @@ class ReflectingPort(DatagramPort):
         return [batch.name(index) for index in range(batch.count)]
 
     def _passed(self, *, all_unicast: bool) -> list[tuple[int, int]]:
-        """Ask the screen for each datagram, and return the runs of those that pass."""
+        """Ask the screen for each datagram, and return the runs of those that pass; note the others by reason."""
         batch, known = self._batch, self._known
-        dropped: dict[str, int] = {}
+        dropped: dict[str, list[int]] = {}
         refused: dict[Any, str] = {}
         runs: list[tuple[int, int]] = []
         start = 0
@@ -133,14 +167,15 @@ class ReflectingPort(DatagramPort):
                     continue
                 if unicast and reason != _LOOP:
                     refused[key] = reason
-            dropped[reason] = dropped.get(reason, 0) + 1
+            dropped.setdefault(reason, []).append(index)
             if start < index:
                 runs.append((start, index))
             start = index + 1
         if start < batch.count:
             runs.append((start, batch.count))
-        for reason, count in dropped.items():
-            self.protocol.dropped(reason, count)
+        for reason, places in dropped.items():
+            self.protocol.dropped(reason, len(places))
+        self._dropped = dropped
         return runs
 
     def _ask(self, index: int, key: Any, *, unicast: bool) -> str:
@@ -163,13 +198,19 @@ class ReflectingPort(DatagramPort):
                 count = self._batch.send(descriptor, start, end)
             except BlockingIOError as problem:
                 # The send buffer is full, so none of the others would leave either.
-                for _ in range(start, end):
-                    self._failed(problem)
+                for each in range(start, end):
+                    self._refused(each, problem)
                 break
             except OSError as problem:
-                self._failed(problem)
+                self._refused(start, problem)
                 start += 1
                 continue
             left.append((start, start + count))
             start += count
         return left
+
+    def _refused(self, index: int, problem: OSError) -> None:
+        """Count a datagram that the kernel did not send, and note it for whoever watches."""
+        self._failed(problem)
+        if self.onlooker is not None:
+            self._unsent.setdefault(error_name(problem), []).append(index)

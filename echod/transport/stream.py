@@ -80,6 +80,7 @@ class WriteThrough:
     :ivar waiting: whether bytes wait here because the kernel did not take them.
     :ivar on_wait: called when bytes begin to wait.
     :ivar moved_at: when, in the reactor's seconds, the kernel last took bytes that had waited; 0 before.
+    :ivar error: the errno with which reading failed; 0 as long as it has not.
     """
 
     socket: Any
@@ -90,6 +91,7 @@ class WriteThrough:
     reactor: Any
     waiting = False
     moved_at = 0.0
+    error = 0
     on_wait: Callable[[], object] | None = None
     _pulled = False
     _reflected: Reflected | None = None
@@ -100,7 +102,8 @@ class WriteThrough:
             size = self.socket.recv_into(_BUFFER)
         except BlockingIOError:
             return None
-        except OSError:
+        except OSError as problem:
+            self.error = problem.errno or 0
             return CONNECTION_LOST
         if not size:
             return CONNECTION_DONE
