@@ -52,13 +52,15 @@ def check_endpoints(config: Config) -> None:
 
 
 def _problems(config: Config) -> Iterator[Problem]:
+    addresses = [(f"{key}.listen", side.listen) for key, side in config.top.sides.items()]
     for service in config.services.values():
-        for index, listen in enumerate(service.listen):
-            if listen.datagram or listen.kind == "systemd":
-                continue
-            fault = _fault(listen)
-            if fault is not None:
-                yield config.problem(config.listen_path(service.name, index), f"{shown(listen.text)}: {fault}")
+        addresses += [(config.listen_path(service.name, index), listen) for index, listen in enumerate(service.listen)]
+    for path, listen in addresses:
+        if listen.datagram or listen.kind == "systemd":
+            continue
+        fault = _fault(listen)
+        if fault is not None:
+            yield config.problem(path, f"{shown(listen.text)}: {fault}")
 
 
 class _NoReactorError(AttributeError):

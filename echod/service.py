@@ -172,6 +172,8 @@ class Echod(Service):
             self._say_buffers(running)
         for key, opened in self._serving.sides.items():
             self._say_listening(key, "http", opened)
+        if (url := self.console_url()) is not None:
+            self._log.info("open {url} in a browser", url=url)
         if self.hint is not None:
             self._log.info("try: {hint}", hint=self.hint)
         self._reporter.start()
@@ -204,6 +206,14 @@ class Echod(Service):
     def drops(self) -> dict[str, Counter[str]]:
         """Return what each service dropped since it started, by reason."""
         return {name: running.dropped() for name, running in self.services.items()}
+
+    def console_url(self) -> str | None:
+        """Return where a browser on this host finds the console, or None where there is none for it."""
+        opened = self._serving.sides.get("console")
+        if opened is None or opened.listen.kind not in ("tcp", "tcp6", "ssl"):
+            return None
+        address = written_address(opened.port.getHost()).replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")  # noqa: S104
+        return f"{'https' if opened.listen.kind == 'ssl' else 'http'}://{address}/"
 
     def reload(self) -> Deferred[Plan]:
         """Read the configuration anew, and go over to it; see `change`."""

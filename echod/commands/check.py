@@ -51,6 +51,7 @@ def check(file: str | None, environ: Mapping[str, str], out: TextIO, err: TextIO
         for service in config.services.values()
         for listen in service.listen
     ]
+    rows += [(f"({key})", "http", written_listen(side.listen), "") for key, side in config.top.sides.items()]
     if out.isatty():
         _draw(rows, out)
     else:

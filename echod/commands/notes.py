@@ -18,17 +18,23 @@ _IP_KINDS = frozenset({"tcp", "tcp6", "ssl", "udp", "udp6"})
 
 def notes(config: Config, answers: Mapping[str, Answer]) -> list[str]:
     """
-    Return the notes, in the order of the services, each beginning with the setting that it is about.
+    Return the notes: of the services in their order, and then of what is served beside them.
+
+    Each begins with the setting that it is about.
 
     :param answers: of the services, by their names.
     """
-    return [note for service in config.services.values() for note in _of_service(service, answers[service.name])]
+    found = [note for service in config.services.values() for note in _of_service(service, answers[service.name])]
+    for key, side in config.top.sides.items():
+        found += [f"{key}.listen: {side.listen.text} {note}" for note in _of_listen(side.listen, known=True)]
+    return found
 
 
 def _of_service(service: Service, answer: Answer) -> Iterator[str]:
     where = f"services.{service.name}"
+    known = service.connect is not None
     for listen in service.listen:
-        yield from (f"{where}.listen: {listen.text} {note}" for note in _of_listen(listen, service))
+        yield from (f"{where}.listen: {listen.text} {note}" for note in _of_listen(listen, known=known))
     if isinstance(answer, Reply):
         for rule in answer.unproven():
             index = answer.rules.index(rule)
@@ -38,7 +44,7 @@ def _of_service(service: Service, answer: Answer) -> Iterator[str]:
             )
 
 
-def _of_listen(listen: Listen, service: Service) -> Iterator[str]:
+def _of_listen(listen: Listen, *, known: bool) -> Iterator[str]:
     if listen.kind == "systemd":
         yield "is a socket of systemd's: which address it has is known only when systemd starts the daemon"
         return
@@ -55,5 +61,5 @@ def _of_listen(listen: Listen, service: Service) -> Iterator[str]:
     if (not listen.host and listen.kind.endswith("6")) or (ip is not None and ip.version == 6 and ip.is_unspecified):
         yield "takes IPv4 as well, as ::ffff:a.b.c.d, unless the kernel is told otherwise (net.ipv6.bindv6only)"
     if listen.port == 0:
-        cure = "" if service.connect is not None else ", and `echod verify` cannot know it"
+        cure = "" if known else ", and `echod verify` cannot know it"
         yield f"leaves the port to the kernel: the log tells it at the start{cure}"

@@ -209,8 +209,10 @@ class Daemon:
 
 
 def _count(config: str | None) -> int:
-    """Return how many addresses a file without includes listens on; the embedded default has four."""
+    """Return how many addresses a file without includes listens on; the embedded default has five."""
     if config is None:
-        return 4
-    listens = [service["listen"] for service in yaml.safe_load(config)["services"].values()]
-    return sum(len(listen) if isinstance(listen, list) else 1 for listen in listens)
+        return 5
+    top = yaml.safe_load(config)
+    listens = [service["listen"] for service in top["services"].values()]
+    beside = sum(key in top for key in ("metrics", "console"))
+    return beside + sum(len(listen) if isinstance(listen, list) else 1 for listen in listens)
