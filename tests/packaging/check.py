@@ -25,6 +25,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info", "dropin.cache")
 SENTENCE = "echod TCP and UDP echo and reply services from one YAML file"
+MANUAL = {
+    "bash-completion/completions/echod.bash",
+    "fish/vendor_completions.d/echod.fish",
+    "man/man1/echod.1",
+    "man/man5/echod.yaml.5",
+    "man/man8/echod.8",
+    "zsh/site-functions/_echod",
+}
 TUTORIAL = ("127.0.0.1", 55555)
 # Root may write everywhere, whatever the mode of a file, until it gives up that capability.
 OBEDIENT = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
@@ -102,6 +110,17 @@ def check_commands(scripts: Path, version: str, *before: str) -> None:
     expect(f"echod --version says {version}", said.split() == ["echod", version], said)
 
 
+def check_manual(environment: Path, version: str) -> None:
+    """Read the manual where pip puts it; man finds it by the command's place in PATH."""
+    share = environment / "share"
+    found = {str(path.relative_to(share)) for path in share.rglob("*") if path.is_file()}
+    expect("man pages and completions are beside bin/", found >= MANUAL, sorted(MANUAL ^ found))
+    search = f"PATH={environment / 'bin'}:{os.environ['PATH']}"
+    for section, name in (("1", "echod"), ("5", "echod.yaml"), ("8", "echod")):
+        shown = run("env", "-u", "MANPATH", search, "man", section, name)
+        expect(f"man {section} {name} shows it", f"echod {version}" in shown, shown)
+
+
 def check_read_only(environment: Path, version: str) -> None:
     """Use an installation that the daemon may not write to, and without the cache that twistd keeps in it."""
     library = environment / "lib"
@@ -129,8 +148,12 @@ def check_archives(tree: Path, wheel: Path, source: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         packed = {name for name in opened.namelist() if ".dist-info/" not in name}
     package = {str(path.relative_to(tree)) for path in tree.glob("echod/**/*") if path.is_file()}
+    # In a wheel, what goes beside bin/ is under echod-VERSION.data/data.
+    beside = {name.partition("/data/share/")[2] for name in packed if ".data/data/share/" in name}
+    expect("the wheel has the manual", beside >= MANUAL, sorted(MANUAL ^ beside))
+    packed = {name for name in packed if ".data/data/share/" not in name}
     wanted = package | {"twisted/plugins/echod_plugin.py"}
-    expect("the wheel has echod/, the plugin, and nothing else", packed == wanted, sorted(packed ^ wanted))
+    expect("and echod/, the plugin, and nothing else", packed == wanted, sorted(packed ^ wanted))
     with tarfile.open(source) as opened_source:
         packed = {name.partition("/")[2] for name in opened_source.getnames()}
     wanted |= {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "config/echod.yaml", "tests/conftest.py"}
@@ -169,6 +192,8 @@ def main() -> None:
             run(environment / "bin/python", "-m", "pip", "install", "--quiet", *what)
             check_commands(environment / "bin", version)
             check_serving(environment / "bin")
+            if name != "-e .":
+                check_manual(environment, version)
             if name == "wheel":
                 print("the same, on a read-only file system", flush=True)
                 check_read_only(environment, version)

@@ -7,18 +7,32 @@ import sys
 from pathlib import Path
 
 PACKAGES = {
+    "/usr/bin/python3": "python3",
+    "bash": "bash",
+    "chromedriver": "chromium-driver",
+    "chromium": "chromium",
+    "fish": "fish",
+    "groff": "groff-base",
     "haproxy": "haproxy",
     "ip": "iproute2",
+    "lexgrog": "man-db",
+    "man": "man-db",
     "nc": "netcat-openbsd",
     "ncat": "ncat",
     "nft": "nftables",
     "nsenter": "util-linux",
     "openssl": "openssl",
     "prlimit": "util-linux",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "setpriv": "util-linux",
+    "setsid": "util-linux",
     "socat": "socat",
     "ss": "iproute2",
+    "systemd-analyze": "systemd",
     "tc": "iproute2",
     "unshare": "util-linux",
+    "zsh": "zsh",
 }
 """The Debian package of each program."""
 
