@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThread
 from echod.access import Access
 from echod.logs import log_for
 from echod.service import Echod
-from echod.steady import Steady
+from echod.steady import steady
 from echod.systemd import Supervisor
 from echod.transport.inherited import Inherited
 from echod.transport.mmsg import Batch
@@ -48,18 +48,18 @@ def daemon(
     :param read: reads it anew.
     :param options: twistd's own; None when another program runs us.
     """
-    steady: Any = Steady(reactor)
-    host = steady if plain_streams(environ) else Poller(steady)
+    steady(reactor)
+    host = reactor if plain_streams(environ) else Poller(reactor)
     batch = None if plain_datagrams(environ) else Batch()
-    hub = Hub(steady, time.time)
+    hub = Hub(reactor, time.time)
     service = Echod(
         *loaded,
-        steady,
+        reactor,
         host,
         batch,
         Inherited.from_environment(environ),
         read=read,
-        sides=Sides(steady, hub),
+        sides=Sides(reactor, hub),
         aside=deferToThread,
         hub=hub,
     )

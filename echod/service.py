@@ -165,7 +165,12 @@ class Echod(Service):
         super().startService()
         self.at_start()
         self.at_change(self.config)
-        self._log.info("echod {version} serves {file}", version=__version__, file=self.config.files[0])
+        self._log.info(
+            "echod {version} serves {file}: {summary}",
+            version=__version__,
+            file=self.config.files[0],
+            summary=self._summary(),
+        )
         for name, running in self.services.items():
             for opened in running.ports:
                 self._say_listening(name, self.services[name].settings.protocol, opened)
@@ -301,12 +306,16 @@ class Echod(Service):
             self.told.ready(self._status())
 
     def _status(self) -> str:
-        """Return in words what is served."""
+        """Return in words what is done."""
+        return f"serving {self._summary()}"
+
+    def _summary(self) -> str:
+        """Return in words what is served; of very much, the beginning."""
         services = [
             (name, [f"{listen.kind} {address}" for listen, address in running.addresses()])
             for name, running in self.services.items()
         ]
-        return f"serving {summary(services)}"
+        return summary(services)
 
     def _say_listening(self, name: str, protocol: str, opened: Opened) -> None:
         self._log.info(

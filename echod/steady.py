@@ -1,8 +1,9 @@
 """
-A reactor whose seconds only go forward.
+A reactor whose time only goes forward.
 
-Twisted's count seconds since 1970, by a clock that is set now and then: forward by an hour, every idle limit would be
-over at once. Limits need to know how long something took, not when it was.
+Twisted's count seconds since 1970, by a clock that is set now and then. Set forward by an hour, every idle limit would
+be over at once; set back by a minute, every timer would stand for that long, and systemd would kill a daemon whose
+watchdog is not fed. Limits need to know how long something took, not when it was.
 """
 
 from __future__ import annotations
@@ -11,17 +12,12 @@ import time
 from typing import Any
 
 
-class Steady:
+def steady(reactor: Any) -> Any:
     """
-    Everything that a reactor is, but for `seconds`, which count from an arbitrary moment and are never set.
+    Let a reactor's seconds, by which its delayed calls go, count from an arbitrary moment and never be set.
 
-    Its delayed calls are the reactor's own, and go by the reactor's clock.
+    To be called before anything is timed. `IReactorTime.seconds` is all that the delayed calls of Twisted's reactors
+    ask, and its documentation leaves open what they count from.
     """
-
-    seconds = staticmethod(time.monotonic)
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
+    reactor.seconds = time.monotonic
+    return reactor

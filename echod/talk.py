@@ -65,7 +65,9 @@ class EchoServer(ServedConnection):
         self.active = self.patience.now
         tally = self.tally
         tally.received_bytes += len(data)
+        tally.sent_bytes += len(data)
         tally.messages_received += 1
+        tally.messages_sent += 1
         self.transport.write(data)
         if self.tap is not None:
             self.tap.echoed(data)

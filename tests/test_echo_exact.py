@@ -128,7 +128,9 @@ async def test_echo_is_its_input(size: int, steps: list[tuple[str, int]]) -> Non
     running = Running()
     try:
         assert await talk(running, size, steps) == numbered(size)
-        assert running.tally.received_bytes == size
+        tally = running.tally
+        assert tally.received_bytes == tally.sent_bytes == size
+        assert tally.messages_received == tally.messages_sent
         assert not running.tally.dropped
     finally:
         await running.stop()

@@ -54,7 +54,7 @@ def test_echo_is_its_input(raw: bytes, sizes: list[int]) -> None:
         hand.feed(piece)
     assert hand.written == raw
     assert not hand.events
-    assert served.tally.received_bytes == len(raw)
+    assert served.tally.received_bytes == served.tally.sent_bytes == len(raw)
 
 
 FRAMINGS: list[Framing] = [Delimited(), Delimited(b"::"), Fixed(3), Netstring(), Prefixed(1), Prefixed(4)]

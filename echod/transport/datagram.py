@@ -84,13 +84,8 @@ def prepare(sock: socket.socket) -> bool:
     sock.setblocking(False)
     if sock.family == socket.AF_UNIX:
         return False
-    try:
-        # Beyond net.core.rmem_max; needs CAP_NET_ADMIN.
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
-        sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_BUFFER)
-    except OSError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    _enlarge(sock, socket.SO_RCVBUF, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    _enlarge(sock, socket.SO_SNDBUF, _SO_SNDBUFFORCE, SEND_BUFFER)
     if _has_one_address(sock):
         return False
     if sock.family == socket.AF_INET6:
@@ -98,6 +93,18 @@ def prepare(sock: socket.socket) -> bool:
     else:
         sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
     return True
+
+
+def _enlarge(sock: socket.socket, option: int, forced: int, size: int) -> None:
+    """Give a buffer so many bytes, or as many as we may; one that is passed to us may have more, which it keeps."""
+    # The kernel doubles what it is told (socket(7)).
+    if sock.getsockopt(socket.SOL_SOCKET, option) >= 2 * size:
+        return
+    try:
+        # Beyond net.core.rmem_max; needs CAP_NET_ADMIN.
+        sock.setsockopt(socket.SOL_SOCKET, forced, size)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, option, size)
 
 
 def _has_one_address(sock: socket.socket) -> bool:

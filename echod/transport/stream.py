@@ -114,7 +114,9 @@ class WriteThrough:
         reflected.active = reflected.patience.now
         tally = reflected.tally
         tally.received_bytes += size
+        tally.sent_bytes += size
         tally.messages_received += 1
+        tally.messages_sent += 1
         sent = 0
         if not self.waiting:
             try:
