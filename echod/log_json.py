@@ -62,8 +62,7 @@ def as_json(event: LogEvent) -> str | None:
     _add_fields(record, event)
     if failure is not None:
         record["traceback"] = _cut(_traceback(failure), MESSAGE)
-    # ASCII has one control character more than JSON escapes.
-    return json.dumps(record, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
+    return json.dumps(record, allow_nan=False) + "\n"
 
 
 def _add_fields(record: dict[str, Any], event: LogEvent) -> None:

@@ -141,13 +141,10 @@ class BoundedSite(Site):
         return [b"http/1.1"]
 
     def startFactory(self) -> None:
-        """Open no access log, and keep no time for it. Called by Twisted."""
+        """Open no log of requests, which whoever asks often would fill, and keep no time for it. Called by Twisted."""
 
     def stopFactory(self) -> None:
         """Close none. Called by Twisted."""
-
-    def log(self, request: Any) -> None:
-        """Log no request: whoever asks often would fill the log."""
 
 
 class Plain(Resource):
@@ -190,7 +187,7 @@ def say(request: Any, status: HTTPStatus, sentence: str) -> bytes:
 
 
 def send(request: Any, body: bytes) -> None:
-    """Send the whole of an answer, without its body if only the headers are asked for (HEAD)."""
+    """Send the whole of an answer; Twisted leaves the body out if only the headers are asked for (HEAD)."""
     request.setHeader(b"Content-Length", b"%d" % len(body))
-    request.write(b"" if request.method == b"HEAD" else body)
+    request.write(body)
     request.finish()

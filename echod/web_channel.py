@@ -111,11 +111,6 @@ class BoundedChannel(HTTPChannel):
             self.site.failed(Failure())
             self.abort()
 
-    def lineReceived(self, line: bytes) -> None:
-        """Take a line of the headers. Called by Twisted."""
-        if not self._refused:
-            super().lineReceived(line)
-
     def rawDataReceived(self, data: bytes) -> None:
         """Take a part of the body, or of later requests. Called by Twisted."""
         if not self._refused:
@@ -135,8 +130,6 @@ class BoundedChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """Look at the headers before the body comes. Called by Twisted."""
-        if self._refused:
-            return
         if self.length is not None and self.length > self.site.body:
             self._refuse_body()
         else:
