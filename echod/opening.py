@@ -20,6 +20,7 @@ from echod.plan import is_plugin
 from echod.transport.accept import StreamPort
 from echod.transport.datagram import DatagramPort
 from echod.transport.listening import BACKLOG, ListeningReactor, listen_stream
+from echod.transport.paths import LONGEST_DATAGRAM
 from echod.transport.reflect import ReflectingPort
 from echod.transport.sockets import datagram_socket, share
 from echod.transport.vanished import VANISHED
@@ -225,7 +226,8 @@ class Opening:
         internet = sock.family != socket.AF_UNIX
         guard = running.guard if internet else None
         answer, longest, tally = running.factory.answer, running.settings.limits.frame, running.tally
-        if answer.reflects and internet and self._batch is not None:
+        # A batch is sent back whole: nothing in it may be too long.
+        if answer.reflects and internet and longest >= LONGEST_DATAGRAM and self._batch is not None:
             server = ReflectingServer(answer, tally, longest, guard)
             return ReflectingPort(sock, server, self._host, self._batch, on_close, tally.dropped)
         plain = DatagramServer(answer, tally, longest, guard)

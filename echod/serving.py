@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, gatherResults
 
-from echod.guard.admission import Room
+from echod.guard.admission import SIDE_CONNECTIONS, Room
 from echod.guard.patience import Patience
 from echod.opening import BindError, Opened, Opening, reason_of
 from echod.plan import Plan, place, places, plan, side_owner
@@ -82,7 +82,8 @@ class Serving:
         self._late = late
         self._hub = hub
         self._own_ports: set[int] = set()
-        self._maker = Maker(Patience(reactor), reactor, Room.of_process(), self._own_ports)
+        self._room = Room.of_process()
+        self._maker = Maker(Patience(reactor), reactor, self._room, self._own_ports)
         # Of changed services, with the grace of their settings: their connections finish under those.
         self._retired: dict[StreamServerFactory, float] = {}
         self._drains: dict[StreamServerFactory, Deferred[None]] = {}
@@ -118,6 +119,8 @@ class Serving:
         steps = prepared.steps
         before, self.services, self.sides = self.services, prepared.services, prepared.sides
         self._learn_own_ports()
+        listening = sum(len(running.ports) for running in self.services.values()) + len(self.sides)
+        self._room.leave_to_others(listening + SIDE_CONNECTIONS * len(self.sides))
         prepared.committed = True
         prepared.opening.begin()
         for name in steps.removed:

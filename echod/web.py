@@ -16,6 +16,7 @@ from twisted.web.error import UnsupportedMethod
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from echod.guard.admission import SIDE_CONNECTIONS
 from echod.tally import TRACEBACKS, EscapedFailure
 from echod.web_channel import BoundedChannel
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IReactorTime
     from twisted.python.failure import Failure
 
-CONNECTIONS = 100
+CONNECTIONS = SIDE_CONNECTIONS
 """Connections that a site has at most."""
 
 BODY = 65_536

@@ -228,6 +228,24 @@ async def test_datagrams_that_wait_are_answered(make: Maker, batched: bool) -> N
     await service.stopService()
 
 
+@pytest.mark.parametrize("batched", [True, False])
+@in_reactor
+async def test_a_datagram_that_is_too_long(make: Maker, batched: bool) -> None:
+    """A limit on messages is one on datagrams, also where a change brings it."""
+    text = "  a: {{listen: 'udp:0:interface=127.0.0.1', protocol: echo, limits: {{frame: {}}}}}\n"
+    service = started(make, text.format("64KiB"), Batch() if batched else None)
+    with client(service, "a", socket.SOCK_DGRAM) as sock:
+        sock.send(bytes(5_000))
+        assert len(await heard(sock, 9_999)) == 5_000
+        make.write(text.format(100))
+        await service.reload()
+        for size in (101, 100):
+            sock.send(bytes(size))
+        assert len(await heard(sock, 9_999)) == 100
+    assert service.drops()["a"]["frame"] == 1
+    await service.stopService()
+
+
 @in_reactor
 async def test_a_removed_service_answers_what_it_accepted(make: Maker) -> None:
     """Its connections are drained as at a stop."""

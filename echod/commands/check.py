@@ -46,7 +46,7 @@ def check(file: str | None, environ: Mapping[str, str], out: TextIO, err: TextIO
     rows = [
         (
             *(service.name, service.protocol, written_listen(listen)),
-            way(listen, reflects=made[service.name].reflects, environ=environ),
+            way(listen, reflects=made[service.name].reflects, frame=service.limits.frame, environ=environ),
         )
         for service in config.services.values()
         for listen in service.listen

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from echod.guard.sources import Permit
 
 RESERVED_DESCRIPTORS = 64
-"""Descriptors of the process that no connection may take: for listening, logging, reloading and reading files."""
+"""Descriptors of the process that no connection may take: for logging, reloading and reading files."""
+
+SIDE_CONNECTIONS = 100
+"""Connections that each of the things served over HTTP beside the services has at most."""
 
 
 class Gate(Protocol):
@@ -46,9 +49,13 @@ class Room:
 
     @classmethod
     def of_process(cls) -> Room:
-        """Make the room that the process's descriptor limit (RLIMIT_NOFILE of getrlimit(2)) leaves."""
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return cls((1 << 31 if soft == resource.RLIM_INFINITY else soft) - RESERVED_DESCRIPTORS)
+        """Make the room that the process's descriptor limit leaves."""
+        return cls(_left(0))
+
+    def leave_to_others(self, taken: int) -> None:
+        """Make room for so many descriptors of another sort, beside those that are reserved."""
+        self.limit = max(1, _left(taken))
+        self._tell()
 
     @property
     def full(self) -> bool:
@@ -62,7 +69,7 @@ class Room:
     def enter(self) -> None:
         """Take one connection's room."""
         self.used += 1
-        if self.used == self.limit:
+        if self.full:
             self._tell()
 
     def leave(self) -> None:
@@ -75,6 +82,12 @@ class Room:
     def _tell(self) -> None:
         for admission in list(self._admissions):
             admission.reconsider()
+
+
+def _left(taken: int) -> int:
+    """Return the descriptors that the process's limit (RLIMIT_NOFILE of getrlimit(2)) leaves to connections."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (1 << 31 if soft == resource.RLIM_INFINITY else soft) - RESERVED_DESCRIPTORS - taken
 
 
 class Admission:

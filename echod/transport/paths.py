@@ -22,6 +22,10 @@ SWITCH = "ECHOD_PLAIN"
 """Set to anything but nothing in the environment, this makes every service take the plain way: to find out."""
 
 
+LONGEST_DATAGRAM = 65_535
+"""What the length in a UDP header can say (RFC 768), in bytes: no datagram is longer."""
+
+
 def plain_streams(environ: Mapping[str, str]) -> str | None:
     """Return why streams take the plain way here, or None when they take the fast one."""
     if environ.get(SWITCH):
@@ -34,11 +38,12 @@ def plain_datagrams(environ: Mapping[str, str]) -> str | None:
     return f"{SWITCH} is set" if environ.get(SWITCH) else mmsg.missing()
 
 
-def way(listen: Listen, *, reflects: bool, environ: Mapping[str, str]) -> str:
+def way(listen: Listen, *, reflects: bool, frame: int, environ: Mapping[str, str]) -> str:
     """
     Say which way a listening address takes, and why not the fast one: `fast`, or `plain (TLS)`.
 
     :param reflects: whether the answer is the message itself.
+    :param frame: the longest message that is answered, in bytes.
     """
     if listen.datagram:
         why = plain_datagrams(environ)
@@ -46,6 +51,8 @@ def way(listen: Listen, *, reflects: bool, environ: Mapping[str, str]) -> str:
             why = "a Unix socket"
         if why is None and not reflects:
             why = "the answer needs each datagram"
+        if why is None and frame < LONGEST_DATAGRAM:
+            why = "limits.frame is less than a datagram may have"
     else:
         why = plain_streams(environ)
         if why is None and listen.kind == "ssl":

@@ -99,7 +99,31 @@ def test_the_process_is_shared() -> None:
 def test_the_room_is_below_the_limit_of_descriptors() -> None:
     """There are always descriptors left for all else."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert Room.of_process().limit == soft - RESERVED_DESCRIPTORS
+    room = Room.of_process()
+    assert room.limit == soft - RESERVED_DESCRIPTORS
+    room.leave_to_others(10)
+    assert room.limit == soft - RESERVED_DESCRIPTORS - 10
+    room.leave_to_others(soft)
+    assert room.limit == 1
+
+
+def test_less_room_than_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another port or page takes from the room: nobody is cut, and nobody comes in until enough have left."""
+    monkeypatch.setattr("echod.guard.admission.resource.getrlimit", lambda _: (RESERVED_DESCRIPTORS + 5, 0))
+    room = Room.of_process()
+    admission, gate = service(room)
+    for number in range(4):
+        assert admission.enter(f"192.0.2.{number}") is None
+    assert gate.open
+    room.leave_to_others(2)
+    assert not gate.open
+    assert admission.enter("192.0.2.9") == "full"
+    admission.leave("192.0.2.0")
+    assert not gate.open
+    admission.leave("192.0.2.1")
+    assert gate.open
+    room.leave_to_others(0)
+    assert gate.open
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.booleans()), max_size=200))
