@@ -31,6 +31,11 @@ _SENTENCES: dict[Kind, str] = {
     "sampled": "{service}: {count} events not logged",
 }
 
+_OF_DATAGRAMS: dict[Kind, str] = {
+    "received": "{service}: {transport} from {peer}: received {size} bytes: {preview}",
+    "sent": "{service}: {transport} to {peer}: sent {size} bytes: {preview}",
+}
+
 _DETAILS = frozenset({"half-closed", "received", "sent"})
 """What is written at the level `debug`."""
 
@@ -69,4 +74,7 @@ class Access:
         del fields["at"]
         fields["peer"] = event.peer or "unnamed"
         fields["preview"] = repr(event.preview[:SHOWN])[1:]
-        self._log.emit(level, _SENTENCES[event.kind], **fields)
+        sentence = _SENTENCES[event.kind]
+        if isinstance(event.connection, str):
+            sentence = _OF_DATAGRAMS.get(event.kind, sentence)
+        self._log.emit(level, sentence, **fields)

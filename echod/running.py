@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.address import IPv4Address, IPv6Address
-
+from echod.addresses import written_address
 from echod.answers.choose import framing_for
 from echod.connection import StreamLimits
 from echod.guard.admission import Admission
 from echod.guard.buckets import Buckets
 from echod.guard.datagrams import DatagramGuard
 from echod.guard.sources import Permit
-from echod.talk import address_of
 from echod.tally import Tally
 from echod.tcp import StreamServerFactory
 from echod.transport.accept import StreamPort
@@ -152,11 +150,3 @@ def _buckets(limits: Limits, before: Running | None) -> Buckets | None:
         return None
     used = None if before is None else before.guard.buckets
     return used if used is not None and (used.rate, used.burst) == (rate, burst) else Buckets(rate, burst)
-
-
-def written_address(address: Any) -> str:
-    """Write a Twisted address as people do: `127.0.0.1:7007`, `[::1]:7007`, or a path."""
-    host, port = address_of(address)
-    if not isinstance(address, (IPv4Address, IPv6Address)):
-        return host
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

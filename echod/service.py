@@ -17,9 +17,9 @@ from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.logger import Logger
 
 from echod import __version__
+from echod.addresses import written_address
 from echod.config import ConfigError
 from echod.report import Reporter
-from echod.running import written_address
 from echod.serving import Serving
 from echod.systemd import Told, summary
 from echod.transport.datagram import RECEIVE_BUFFER, DatagramPort

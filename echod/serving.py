@@ -126,7 +126,6 @@ class Serving:
         for name in steps.removed:
             # Its ports may be another's now, which it must not hold.
             before[name].release()
-            self._hub.remove(name)
         for name in (*steps.changed, *steps.added):
             self.services[name].settle()
             for watchable in self.services[name].watchables():
@@ -137,6 +136,7 @@ class Serving:
         for factory in [factory for factory in self._retired if not factory.open]:
             del self._retired[factory]
         for name in steps.removed:
+            # Until its connections have ended, it is told how they do.
             self._drain(before[name].factory, before[name].settings.limits.grace)
 
     def close(self) -> None:

@@ -101,9 +101,9 @@ class DatagramServer(DatagramProtocol):
                     self._drop("amplification", datagram, addr)
                     return
             if not self.transport.write(data, addr):
-                # The port has counted it, by the name of the error.
+                # The port has counted it.
                 if self._witness is not None:
-                    self._witness.dropped("unsent", datagram, addr)
+                    self._witness.dropped(self.transport.problem, datagram, addr)
                 return
             tally.messages_sent += 1
             tally.sent_bytes += len(data)

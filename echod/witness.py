@@ -129,6 +129,8 @@ class DatagramWitness:
         :param sent: runs of those that were sent back, each from the first up to the one behind the last.
         :param dropped: those that were not, by reason.
         """
+        if not dropped and not self._sink.messages:
+            return
         told: dict[int, str] = {}
         for reason, places in dropped.items():
             for place in places[: self._sink.room(len(places), notable=True)]:
@@ -141,7 +143,7 @@ class DatagramWitness:
         lengths = batch.lengths() if told else []
         for place in sorted(told):
             # Of a long one, a gist has the ends, of which the first is longer than what is shown.
-            self._tell(batch.name(place), batch.gist(place), lengths[place], told[place])
+            self._tell(batch, place, lengths[place], told[place])
 
     def _some(self, runs: Sequence[tuple[int, int]], count: int, wanted: int) -> list[int]:
         """Return so many places of the runs, beginning elsewhere each time: no place in a batch is preferred."""
@@ -150,12 +152,14 @@ class DatagramWitness:
         first = self._turn % count
         return (places[first:] + places[:first])[:wanted]
 
-    def _tell(self, name: bytes, data: bytes, size: int, reason: str) -> None:
-        """Tell of one datagram by its peer's raw name: a sockaddr_in or sockaddr_in6."""
+    def _tell(self, batch: Batch, place: int, size: int, reason: str) -> None:
+        """Tell of one datagram; its peer has a raw name: a sockaddr_in or sockaddr_in6."""
+        name, data = batch.name(place), batch.gist(place)
         internet_6 = self._port.socket.family == socket.AF_INET6
         family, raw = (socket.AF_INET6, name[8:24]) if internet_6 else (socket.AF_INET, name[4:8])
         peer = written_pair(socket.inet_ntop(family, raw), int.from_bytes(name[2:4], "big"))
-        names = ("udp", peer, peer, written_address(self._host))
+        local = self._port.arrived_at or batch.arrived_at(place, family)
+        names = ("udp", peer, peer, written_pair(local, self._host.port))
         if reason:
             self._sink.tell("dropped", names, data, size, reason=reason)
             return

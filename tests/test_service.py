@@ -17,8 +17,8 @@ from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.plugin import getPlugins
 from zope.interface import implementer
 
+from echod.addresses import written_address
 from echod.opening import BindError
-from echod.running import written_address
 from tests.bound import MIXED, Maker, at
 
 if TYPE_CHECKING:

@@ -155,6 +155,15 @@ def test_each_subscriber_is_told_what_it_wants_in_order() -> None:
     assert order == [("once", b"1"), ("two", b"1"), ("two", b"2")]
 
 
+def test_whoever_is_closed_is_told_no_more() -> None:
+    """Not even the event in the middle of which another closes it."""
+    watch = Watch()
+    watch.hub.subscribe(lambda _: other.close())
+    other = watch.hub.subscribe(watch.heard.append)
+    watch.one.say(b"1")
+    assert not watch.heard
+
+
 def test_a_subscriber_that_fails_is_let_go(logged_failures: list[Failure]) -> None:
     """What is watched goes on, and so do the others."""
     watch = Watch()
@@ -190,6 +199,25 @@ def test_what_is_left_out_is_summed_up_each_second() -> None:
     watch.clock.advance(60)
     assert not watch.heard
     assert not watch.clock.getDelayedCalls()
+
+
+def test_the_rate_is_divided_between_those_that_are_watched() -> None:
+    """Twelve services in a flood are told no more than one alone; who is not watched takes nothing of the rate."""
+    watch = Watch()
+    more = [Watched() for _ in range(10)]
+    for number, each in enumerate(more):
+        watch.hub.add(str(number), each)
+    subscription = watch.hub.subscribe(watch.heard.append, ["one"])
+    watch.one.say(b"x", 50_000)
+    alone = len(watch.heard)
+    subscription.close()
+    watch.clock.advance(60)
+    watch.heard.clear()
+    watch.hub.subscribe(watch.heard.append)
+    for each in (watch.one, watch.two, *more):
+        each.say(b"x", 50_000)
+    assert len(watch.heard) <= alone
+    assert {each.service for each in watch.heard} == {"one", "two", *map(str, range(10))}
 
 
 @pytest.mark.parametrize("way", ["subscription", "hub", "service"])

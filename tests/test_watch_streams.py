@@ -1,4 +1,4 @@
-"""What is told of connections, and that watching changes nothing else."""
+"""What is told of connections, from their beginning to their end, and of those that are not let in."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import ISSLTransport
+from twisted.python.failure import Failure
 from zope.interface import directlyProvides
 
 from echod.answers.answer import Said, World
@@ -29,16 +29,13 @@ from echod.guard.admission import Admission, Room
 from echod.guard.sources import Permit
 from echod.limits import HANDSHAKE
 from echod.transport.proxied import ProxiedFactory
-from echod.transport.stream import READ_SIZE
-from echod.watch import PREVIEW, Event
-from tests.served import HERE, THERE, Hand, fill
+from echod.watch import PREVIEW
+from tests.served import THERE, Hand, fill
 from tests.transport.wires import Wire, numbered
 from tests.watched import NOW, WatchedServer
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
-
-    from twisted.python.failure import Failure
 
 NONE = StreamLimits(idle=0, stall=0, lifetime=0)
 
@@ -65,9 +62,6 @@ def saying(text: bytes, then: Then = Then.KEEP, greeting: bytes | None = None) -
     world = World(lambda: 0.0, lambda: "", lambda: 0.0)
     rules = [Rule(None, (Template.literal(text),), then)]
     return Reply("x", rules, None if greeting is None else Template.literal(greeting), world)
-
-
-# --- what is told -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
@@ -135,6 +129,18 @@ def test_ends_that_an_answer_makes(serve: Serve, then: Then, ends: list[str]) ->
         wire.peer.shutdown(socket.SHUT_WR)
     served.until_gone(wire)
     assert served.story == ["opened", "received 4", "sent 3", *ends]
+
+
+def test_a_reset_is_the_peers_although_the_answer_had_ended(serve: Serve) -> None:
+    """Whoever resets is named: what the answer said last may be lost."""
+    served = serve(saying(b"bye", Then.CLOSE), NONE)
+    wire = served.wire()
+    wire.peer.send(b"QUIT")
+    wire.turn(2)
+    wire.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wire.peer.close()
+    served.until_gone(wire)
+    assert served.story == ["opened", "received 4", "sent 3", "half-closed answer", "reset peer"]
 
 
 def test_a_peer_that_stays_is_left(serve: Serve) -> None:
@@ -235,15 +241,16 @@ class SecureHand(Hand):
 def test_tls(serve: Serve) -> None:
     """It is named, its bytes are the ones within, and a handshake that is not done in time is too."""
     served = serve()
-    hand, late = (SecureHand(served.factory.buildProtocol(THERE)) for _ in range(2))
+    hand, late, failed = (SecureHand(served.factory.buildProtocol(THERE)) for _ in range(3))
     hand.protocol.handshakeCompleted()
     hand.feed(b"secret")
+    failed.protocol.connectionLost(Failure(ConnectionLost()))
     assert hand.written == b"secret"
     for _ in range(60):
         served.host.advance(HANDSHAKE / 50)
     assert hand.events == []
     assert late.events == ["abort"]
-    assert served.story == ["opened", "#2 opened", "received 6", "sent 6"]
+    assert served.story == ["opened", "#2 opened", "#3 opened", "received 6", "sent 6", "#3 reset handshake"]
     assert {each.transport for each in served.heard} == {"tls"}
 
 
@@ -308,184 +315,3 @@ def test_headers_that_are_refused(serve: Serve) -> None:
         ("dropped", "192.0.2.1:4711", "proxy-untrusted"),
         ("dropped", f"127.0.0.1:{name[1]}", "proxy-header"),
     ]
-
-
-# --- watching changes nothing -------------------------------------------------------------------------------
-
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("send"), st.integers(1, 20_000)),
-        st.tuples(st.just("read"), st.integers(1, 20_000)),
-        st.tuples(st.just("turn"), st.just(1)),
-        st.tuples(st.just("watch"), st.booleans()),
-    ),
-    max_size=40,
-)
-
-
-class Talk:
-    """A client of an echo that is watched now and then; the bytes can be told by their places."""
-
-    def __init__(self, kind: str, *, watching: bool) -> None:
-        self.served = WatchedServer(None, StreamLimits(buffer=16_384), watching=watching)
-        self.wire = self.served.wire(kind)
-        self.wire.peer.setblocking(False)
-        self.sent = 0
-        self.said = numbered(400_000)
-        self.heard = bytearray()
-        self.seen: list[tuple[int, list[Event]]] = []
-
-    def step(self, what: str, count: int) -> None:
-        """Do one thing."""
-        if what == "watch":
-            self.watch(watching=bool(count))
-        elif what == "turn":
-            self.wire.turn()
-        else:
-            with suppress(BlockingIOError):
-                if what == "send":
-                    self.sent += self.wire.peer.send(self.said[self.sent : self.sent + count])
-                else:
-                    self.heard += self.wire.peer.recv(count)
-
-    def watch(self, *, watching: bool) -> None:
-        """Begin or end; note at which byte of the stream it was."""
-        if watching != (self.served.subscription is not None):
-            self.served.heard = []
-            self.served.toggle(watching=watching)
-            if watching:
-                self.seen.append((self.served.tally.received_bytes, self.served.heard))
-
-    def finish(self) -> None:
-        """Say no more, and hear all."""
-        self.wire.peer.shutdown(socket.SHUT_WR)
-        for _ in range(10_000):
-            self.wire.turn()
-            with suppress(BlockingIOError):
-                piece = self.wire.peer.recv(65_536)
-                self.heard += piece
-                if not piece:
-                    return
-        raise AssertionError("no end")
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(kind=st.sampled_from(["tcp", "unix"]), watching=st.booleans(), plan=steps)
-def test_the_same_bytes_whoever_watches_and_when(kind: str, watching: bool, plan: list[tuple[str, int]]) -> None:
-    """In the middle of a stream, with bytes waiting or not: none is lost, doubled or moved; what is seen is told."""
-    talk = Talk(kind, watching=watching)
-    try:
-        if watching:
-            talk.seen.append((0, talk.served.heard))
-        for what, count in plan:
-            talk.step(what, count)
-        talk.finish()
-        assert bytes(talk.heard) == talk.said[: talk.sent]
-        assert talk.served.tally.received_bytes == talk.sent
-        assert not talk.served.tally.dropped
-        for at, events in talk.seen:
-            place = at
-            messages = [each for each in events if each.kind in ("received", "sent")]
-            for received, sent in zip(messages[::2], messages[1::2], strict=True):
-                assert (received.kind, sent.kind) == ("received", "sent")
-                assert (received.size, received.preview) == (sent.size, sent.preview)
-                assert received.preview == talk.said[place : place + min(PREVIEW, received.size)]
-                place += received.size
-    finally:
-        talk.served.toggle(watching=False)
-        talk.served.close()
-
-
-def test_a_never_reader_is_held_back_while_it_is_watched(serve: Serve) -> None:
-    """What waits for it stays below the limit and one read, and comes whole at last."""
-    limits = StreamLimits(idle=0, stall=0, buffer=16_384)
-    served = serve(None, limits)
-    wire = served.wire()
-    sent = fill(wire)
-    waiting = len(wire.ours.dataBuffer) - wire.ours.offset + wire.ours._tempDataLen
-    assert limits.buffer < waiting <= limits.buffer + READ_SIZE
-    assert wire.ours not in wire.poller.getReaders()
-    served.toggle(watching=False)
-    assert wire.ours not in wire.poller.getReaders()
-    assert len(wire.read(sent)) == sent
-    wire.peer.send(b"more")
-    assert wire.read(4) == b"more"
-
-
-def test_nobody_watching_leaves_nothing(serve: Serve) -> None:
-    """Before, the echo goes its short way; afterwards again, with nothing attached that was not there before."""
-    served = serve(watching=False)
-    wire = served.wire()
-    server: Any = wire.ours.protocol
-    before = dict(vars(server))
-    assert wire.ours._reflected is server
-    served.toggle(watching=True)
-    assert wire.ours._reflected is None
-    assert server.tap is not None
-    later = served.wire()
-    assert later.ours._reflected is None
-    served.toggle(watching=False)
-    assert wire.ours._reflected is server
-    assert later.ours._reflected is later.ours.protocol
-    assert (server.witness, server.tap) == (None, None)
-    assert set(vars(server)) - set(before) == {"witness", "tap", "_number"}
-    assert served.factory._sink is None
-
-
-def test_beginnings_and_ends_alone_leave_the_echo_its_short_way(serve: Serve) -> None:
-    """The access log does not ask for messages, and costs them nothing."""
-    served = serve(watching=False)
-    wire = served.wire()
-    quiet = served.hub.subscribe(served.heard.append, messages=False)
-    assert wire.ours._reflected is wire.ours.protocol
-    served.toggle(watching=True)
-    assert wire.ours._reflected is None
-    served.toggle(watching=False)
-    assert wire.ours._reflected is wire.ours.protocol
-    wire.peer.send(b"hello")
-    assert wire.read(5) == b"hello"
-    wire.peer.close()
-    served.until_gone(wire)
-    assert served.story == ["half-closed peer", "closed peer"]
-    # It was named when the first of these was told.
-    assert served.heard[-1].local.startswith("127.0.0.1:")
-    quiet.close()
-
-
-def test_an_end_is_told_of_a_connection_that_nobody_knew(serve: Serve) -> None:
-    """Cut before anything was told of it: its peer is known, its own address is not any more."""
-    served = serve(None, StreamLimits(idle=1), watching=False)
-    wire = served.wire()
-    peer = wire.peer.getsockname()
-    served.toggle(watching=True)
-    served.until_gone(wire)
-    assert served.story == ["reset idle"]
-    assert (served.heard[0].peer, served.heard[0].local) == (f"127.0.0.1:{peer[1]}", "")
-
-
-def test_an_end_of_ours_is_no_echo_again(serve: Serve) -> None:
-    """Whoever stops watching a connection that is being ended does not wake the echo: input is still dropped."""
-    served = serve(None, NONE)
-    wire = served.wire()
-    wire.ours.protocol.end(Then.CLOSE)
-    served.toggle(watching=False)
-    wire.peer.send(b"late")
-    wire.turn(3)
-    assert wire.ours._reflected is None
-    assert wire.peer.recv(9) == b""
-
-
-def test_a_flood_is_sampled_and_summed_up(serve: Serve) -> None:
-    """50,000 messages: a few hundred are told, each with its answer, and the others are counted; ends are told."""
-    served = serve()
-    hand = served.hand()
-    for _ in range(50_000):
-        hand.feed(b"x")
-    assert len(hand.written) == 50_000
-    served.host.advance(1)
-    messages = [each.kind for each in served.heard if each.kind in ("received", "sent")]
-    assert 400 <= len(messages) <= 1_000
-    assert messages == ["received", "sent"] * (len(messages) // 2)
-    assert served.heard[0].kind == "opened"
-    assert served.heard[-1] == Event("sampled", "x", NOW, count=100_000 - len(messages))
-    assert (HERE.host, hand.events) == ("192.0.2.2", [])

@@ -122,6 +122,11 @@ def _has_one_address(sock: socket.socket) -> bool:
     return True
 
 
+def error_name(problem: OSError) -> str:
+    """Return what a failed call is counted as."""
+    return errno.errorcode.get(problem.errno or 0, str(problem.errno))
+
+
 def gist_of(datagram: bytes) -> bytes:
     """Return what tells a datagram from others: all of it, or both ends of a long one."""
     return datagram if len(datagram) <= 2 * GIST else datagram[:GIST] + datagram[-GIST:]
@@ -137,6 +142,7 @@ class DatagramPort(FileDescriptor):
     :param reactor: any `IReactorFDSet` and `IReactorTime`.
     :param on_close: called when the socket is closed, to remove what belongs to it.
     :param errors: counts how often sending or receiving failed, by the name of the error (`EPERM`).
+    :ivar problem: what failed last, by the name of the error.
     :ivar unicast: whether the datagram in service was sent to this host alone.
     """
 
@@ -154,6 +160,7 @@ class DatagramPort(FileDescriptor):
         self.protocol = protocol
         self.errors: Counter[str] = Counter() if errors is None else errors
         self.unicast = True
+        self.problem = ""
         # Of a connected client's socket, the address is its own.
         self._bound = "" if self._tells_address or sock.family == socket.AF_UNIX else sock.getsockname()[0]
         self._on_close = on_close
@@ -278,7 +285,8 @@ class DatagramPort(FileDescriptor):
             self.startReading()
 
     def _failed(self, problem: OSError) -> None:
-        self.errors[errno.errorcode.get(problem.errno or 0, str(problem.errno))] += 1
+        self.problem = error_name(problem)
+        self.errors[self.problem] += 1
         if problem.errno == errno.ECONNREFUSED:
             self.protocol.connectionRefused()
 

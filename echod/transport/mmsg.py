@@ -164,6 +164,12 @@ class Batch:
         at = index * CONTROL // 4
         return self._control_words[at + _LOCAL_4] == self._control_words[at + _DESTINATION_4]
 
+    def arrived_at(self, index: int, family: int) -> str:
+        """Return the local address that one datagram hit, where the kernel tells it."""
+        first, size = (_ADDRESS_6, 16) if family == socket.AF_INET6 else (4 * _LOCAL_4, 4)
+        start = index * CONTROL + first
+        return socket.inet_ntop(family, self._control_bytes[start : start + size])
+
     def turn_back(self) -> None:
         """Make the received messages into replies: the same bytes, to the sender, from the address that was hit."""
         count = self.count

@@ -7,12 +7,11 @@ peer's raw name (sockaddr_in, sockaddr_in6), and most batches it need not see at
 
 from __future__ import annotations
 
-import errno
 import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from echod.transport.datagram import DatagramPort
+from echod.transport.datagram import DatagramPort, error_name
 from echod.transport.mmsg import SIZE
 
 if TYPE_CHECKING:
@@ -57,11 +56,6 @@ class Onlooker(Protocol):
         :param sent: runs of those that were sent back, each from the first up to the one behind the last.
         :param dropped: those that were not, by reason.
         """
-
-
-def error_name(problem: OSError) -> str:
-    """Return what a failed call is counted as."""
-    return errno.errorcode.get(problem.errno or 0, str(problem.errno))
 
 
 class ReflectingPort(DatagramPort):
@@ -138,9 +132,11 @@ class ReflectingPort(DatagramPort):
 
     def _show(self, left: list[tuple[int, int]], dropped: dict[str, list[int]]) -> None:
         """Show a batch to whoever watches."""
-        unsent, self._unsent = self._unsent, {}
         assert self.onlooker is not None
-        self.onlooker.reflected(self._batch, left, dropped | unsent)
+        if self._unsent:
+            dropped = dropped | self._unsent
+            self._unsent = {}
+        self.onlooker.reflected(self._batch, left, dropped)
 
     def _names(self) -> list[Any]:
         """Return the peers' names in the form in which they are known."""

@@ -56,7 +56,9 @@ class Counts(Protocol):
     """What is counted of a reflected stream."""
 
     received_bytes: int
+    sent_bytes: int
     messages_received: int
+    messages_sent: int
 
 
 class Reflected(Protocol):
