@@ -221,8 +221,8 @@ class Echod(Service):
         return f"{'https' if opened.listen.kind == 'ssl' else 'http'}://{address}/"
 
     def reload(self) -> Deferred[Plan]:
-        """Read the configuration anew, and go over to it; see `change`."""
-        return self.change({}, lambda: None)
+        """Read the configuration anew, and go over to it as `change` does; a failure is counted and logged."""
+        return self._turn.run(lambda: Deferred.fromCoroutine(self._reload()))
 
     def change(self, overlay: Overlay, persist: Callable[[], object]) -> Deferred[Plan]:
         """
@@ -238,15 +238,18 @@ class Echod(Service):
         """
         return self._turn.run(lambda: Deferred.fromCoroutine(self._change(overlay, persist)))
 
-    async def _change(self, overlay: Overlay, persist: Callable[[], object]) -> Plan:
+    async def _reload(self) -> Plan:
         self.told.reloading()
         try:
-            prepared = await self._prepare(overlay, persist)
+            return await self._change({}, lambda: None)
         except Exception as problem:
             self.reloads["failure"] += 1
             self._log.error("reload failed, nothing was changed: {reason}", reason=_in_one_line(problem))
             self.told.reloaded(f"{self._status()}; the last reload failed, see the log")
             raise
+
+    async def _change(self, overlay: Overlay, persist: Callable[[], object]) -> Plan:
+        prepared = await self._prepare(overlay, persist)
         known = {opened.port for running in self.services.values() for opened in running.ports}
         self._serving.commit(prepared)
         self.reloads["success"] += 1

@@ -391,6 +391,8 @@ async def test_what_persist_raises_prevents_the_change(make: Maker) -> None:
 
     with pytest.raises(OSError, match="No space left"):
         await service.change({}, fail)
+    # Whoever wanted it knows; no operator need be woken.
+    assert service.reloads == {"success": 0, "failure": 0}
     assert list(service.services) == ["a"]
     assert await answer(service, "a") == b"old"
     await service.stopService()

@@ -170,6 +170,8 @@ class Gatherer:
                 self.whole = False
                 return
         for found in sorted(asked):
+            if self.overlay.get(_name(found), b"") is None:
+                continue  # it is to be gone
             at = asked[found]
             if _same(found, path):
                 self.note(*at, f"{shown(_name(found))} is this very file: write a pattern that leaves it out")

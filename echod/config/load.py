@@ -70,7 +70,7 @@ def _load(path: Path | None, gathered: Gatherer, problems: ProblemList) -> Confi
         service = _service(name, found, defaults, main, problems)
         if service is not None:
             services[name] = service
-    if gathered.whole and not gathered.services:
+    if gathered.whole and not gathered.services and "console" not in gathered.top.entries:
         message = "there is no service: write services: and under it NAME: and settings"
         problems.add(Problem(main, 1, 1, SERVICES_KEY, message))
     places = _places(gathered, main)

@@ -49,6 +49,8 @@ def json_schema() -> dict[str, Any]:
         "anyOf": [
             {"required": ["services"], "properties": {"services": {"minProperties": 1}}},
             {"required": ["include"], "properties": {"include": {"minItems": 1}}},
+            # Services can be made there.
+            {"required": ["console"]},
         ],
         "allOf": [
             _needs(["protocol"], {}),

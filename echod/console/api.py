@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from klein import Klein
-from twisted.internet.defer import CancelledError
+from twisted.internet.task import deferLater
 from werkzeug.exceptions import HTTPException
 
 from echod.answers.choose import framing_for
 from echod.commands.send import fit
-from echod.console import bodies, openapi
+from echod.console import openapi
 from echod.console.catalog import etag
-from echod.console.conditions import Conditions
+from echod.console.exchange import answer, body_of, conditions_of, json_body, refused, trial_in, unfit
 from echod.console.refusal import Finding, Refusal
-from echod.console.trying import attempt, bytes_as_json, message_in, way
+from echod.console.trying import attempt, bytes_as_json, way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 
 MOST_TRIES = 8
 """Messages that are being tried at a time."""
+
+SLICE = 0.005
+"""Seconds that are spent on an answer before the services have their turn."""
 
 
 class Api:
@@ -60,9 +62,20 @@ class Api:
         self._tries = 0
 
     @app.route("/api/services", methods=["GET"])
-    def list_services(self, request: Any) -> bytes:
-        """List the services."""
-        return answer(request, self._catalog.shown_all())
+    async def list_services(self, request: Any) -> bytes:
+        """List the services; of a thousand, some at a time, between which others have their turn."""
+        while True:
+            config, began, pieces = self._echod.config, self._reactor.seconds(), []
+            for piece in self._catalog.listing():
+                pieces.append(piece)
+                if self._reactor.seconds() - began >= SLICE:
+                    await deferLater(self._reactor, 0)
+                    began = self._reactor.seconds()
+                    if self._echod.config is not config:
+                        # What was listed is not what is served any more.
+                        break
+            else:
+                return json_body(request, b"".join(pieces))
 
     @app.route("/api/services", methods=["POST"])
     async def make_service(self, request: Any) -> bytes:
@@ -104,23 +117,23 @@ class Api:
         running = self._echod.services.get(name)
         if running is None:
             raise Refusal(404, "there is no such service")
-        message, index, timeout = _trial(trial)
+        message, index, timeout = trial_in(trial)
         addresses = list(running.addresses())
         if index >= len(addresses):
-            raise _unfit("address", f"the service has {len(addresses)} addresses, and the first is 0")
+            raise unfit("address", f"the service has {len(addresses)} addresses, and the first is 0")
         listen, address = addresses[index]
         framing = None if listen.datagram else framing_for(running.settings)
         if listen.datagram and message is None:
             message = b""
         try:
-            there = way(running.settings, listen, address)
+            there = way(listen, address)
         except ValueError as error:
-            raise _unfit("address", str(error)) from None
+            raise unfit("address", str(error)) from None
         try:
             if message:
                 fit(there.target, message, framing)
         except ValueError as error:
-            raise _unfit("message", str(error)) from None
+            raise unfit("message", str(error)) from None
         if self._tries >= MOST_TRIES:
             raise Refusal(429, f"{MOST_TRIES} messages are being tried already", headers={"Retry-After": "1"})
         self._tries += 1
@@ -182,12 +195,6 @@ class Api:
             return refused(request, Refusal(405, f"what can be done here is {allowed}", headers={"Allow": allowed}))
         return refused(request, Refusal(404, "nothing is served under this path"))
 
-    @app.handle_errors(CancelledError)
-    def left(self, request: Any, failure: Failure) -> bytes:
-        """Say nothing to who has left."""
-        del request, failure
-        return b""
-
     @app.handle_errors(Exception)
     def fail(self, request: Any, failure: Failure) -> bytes:
         """Say that we failed, not how; the log has it."""
@@ -202,54 +209,3 @@ class Api:
             request.setResponseCode(201)
             request.setHeader(b"Location", f"/api/services/{done.entry.name}".encode())
         return answer(request, shown)
-
-
-def answer(request: Any, document: dict[str, Any]) -> bytes:
-    """Return the body that holds a document."""
-    body = json.dumps(document).encode() + b"\n"
-    request.setHeader(b"Content-Type", b"application/json")
-    request.setHeader(b"Content-Length", b"%d" % len(body))
-    return body
-
-
-def refused(request: Any, refusal: Refusal) -> bytes:
-    """Return the body that says why something is not done."""
-    body = refusal.body()
-    request.setResponseCode(refusal.status)
-    for name, value in refusal.headers.items():
-        request.setHeader(name.encode(), value.encode())
-    request.setHeader(b"Content-Type", b"application/problem+json")
-    request.setHeader(b"Content-Length", b"%d" % len(body))
-    return body
-
-
-def body_of(request: Any) -> dict[str, Any]:
-    """Return the JSON object that a request brings."""
-    return bodies.read(request.getHeader("Content-Type"), request.content.read())
-
-
-def conditions_of(request: Any) -> Conditions:
-    """Return what must be so before a request is done; a header may come in several lines."""
-    match, none_match = (request.requestHeaders.getRawHeaders(name) for name in ("If-Match", "If-None-Match"))
-    return Conditions(match and ", ".join(match), none_match and ", ".join(none_match))
-
-
-def _trial(given: dict[str, Any]) -> tuple[bytes | None, int, float]:
-    """Return the message, the index of the address, and the seconds that a try may take."""
-    for key in given:
-        if key not in ("message", "address", "timeout"):
-            raise _unfit(key, "it is not known here: known are message, address and timeout")
-    message, index, timeout = given.get("message"), given.get("address", 0), given.get("timeout", openapi.SECONDS)
-    if type(index) is not int or index < 0:
-        raise _unfit("address", "it is the place of an address in the list, and the first is 0")
-    least, most = openapi.LEAST_SECONDS, openapi.MOST_SECONDS
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not least <= timeout <= most:
-        raise _unfit("timeout", f"it is a number of seconds from {least:g} to {most:g}")
-    try:
-        return None if "message" not in given else message_in(message), index, float(timeout)
-    except ValueError as error:
-        raise _unfit("message", str(error)) from None
-
-
-def _unfit(path: str, sentence: str) -> Refusal:
-    return Refusal(422, f"{path}: {sentence}", (Finding(path, sentence),))

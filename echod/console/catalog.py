@@ -2,7 +2,7 @@
 The services as the console shows them: what their files say, where that stands, and who may change it.
 
 Files are read again here, because what a configuration keeps is what the settings mean and no longer how they are
-written. They are read once for each configuration in force.
+written. They are looked at once for each configuration in force, and read if they are not as they were.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from echod import __version__
 from echod.config.files import read_bounded
@@ -32,13 +32,16 @@ if TYPE_CHECKING:
     from echod.running import Running
     from echod.service import Echod
 
+Stamp: TypeAlias = "tuple[int, ...] | None"
+
 
 @dataclass(frozen=True)
 class File:
-    """One file as it is on the disk: its bytes, and the services in it."""
+    """One file as it is on the disk: its bytes, the services in it, and what changes when somebody writes to it."""
 
     raw: bytes
     services: Table
+    stamp: Stamp
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Catalog:
         self._echod = echod
         self._config: Config | None = None
         self._files: dict[str, File | None] = {}
+        self._before: dict[str, File | None] = {}
         self._entries: dict[str, Entry] = {}
 
     @property
@@ -89,10 +93,6 @@ class Catalog:
             entry = self._entries[name] = self._entry(name, self._echod.config)
         return entry
 
-    def forget(self) -> None:
-        """Read everything anew at the next look: files were changed."""
-        self._config = None
-
     def shown(self, entry: Entry) -> dict[str, Any]:
         """Return a service for a program, without what changes by itself."""
         settings = self._echod.config.services[entry.name]
@@ -111,24 +111,25 @@ class Catalog:
             "addresses": [] if running is None else list(_addresses(running)),
         }
 
-    def shown_all(self) -> dict[str, Any]:
-        """Return everything for a program: the daemon's state, and its services in the order of their files."""
+    def listing(self) -> Iterator[bytes]:
+        """Yield the daemon's state and all services, in the order of their files, as pieces of one JSON document."""
         echod = self._echod
-        counters = self.counters()
-        services = []
-        for name in echod.config.services:
-            entry = self.find(name)
-            assert entry is not None
-            shown = self.shown(entry)
-            services.append({**shown, "etag": etag(shown), "counters": counters.get(name)})
-        return {
+        state = {
             "version": __version__,
             "file": echod.config.files[0],
             "directory": str(self.store.folder),
             "loaded_at": echod.loaded_at,
             "reloads": {result: echod.reloads[result] for result in ("success", "failure")},
-            "services": services,
         }
+        counters = self.counters()
+        yield _written(state).removesuffix(b"}") + b', "services": ['
+        for index, name in enumerate(echod.config.services):
+            entry = self.find(name)
+            assert entry is not None, "it is one of the services"
+            shown = _written(self.shown(entry))
+            more = _written({"etag": _tag(shown), "counters": counters[name]})
+            yield (b", " if index else b"") + shown.removesuffix(b"}") + b", " + more.removeprefix(b"{")
+        yield b"]}\n"
 
     def counters(self) -> dict[str, dict[str, Any]]:
         """Return what every service has counted."""
@@ -150,7 +151,7 @@ class Catalog:
         """Forget what was read for another configuration."""
         if self._config is not self._echod.config:
             self._config = self._echod.config
-            self._files.clear()
+            self._before, self._files = self._files, {}
             self._entries.clear()
 
     def _entry(self, name: str, config: Config) -> Entry:
@@ -160,24 +161,43 @@ class Catalog:
         if file is None or found is None or not isinstance(found.node, Table):
             changed = f"{place.file} was changed since it was loaded: reload, and look again"
             return Entry(name, _outline(config.services[name]), place.file, place.line, changed, None)
-        reason = _by_hand(file, found.node, place, config, self.store.key(name))
+        reason = _by_hand(file, found.node, place, self.store.key(name))
         settings = as_json(found.node)
         return Entry(name, settings, place.file, place.line, reason, None if reason else file.raw)
 
     def _file(self, name: str) -> File | None:
         """Return a file; None if it cannot be read any more."""
         if name not in self._files:
-            self._files[name] = _read(name)
+            before = self._before.get(name)
+            stamp = _stamp(name)
+            unchanged = before is not None and stamp is not None and before.stamp == stamp
+            self._files[name] = before if unchanged else _read(name, stamp)
         return self._files[name]
 
 
 def etag(shown: dict[str, Any]) -> str:
     """Return the strong ETag of what is shown of a service."""
-    canonical = json.dumps(shown, sort_keys=True).encode()
-    return f'"{hashlib.sha256(canonical).hexdigest()[:32]}"'
+    return _tag(_written(shown))
 
 
-def _read(name: str) -> File | None:
+def _tag(written: bytes) -> str:
+    return f'"{hashlib.sha256(written).hexdigest()[:32]}"'
+
+
+def _written(document: dict[str, Any]) -> bytes:
+    return json.dumps(document).encode("ascii")
+
+
+def _stamp(name: str) -> Stamp:
+    """Return what changes when a file is written to; None if there is no such file."""
+    try:
+        status = Path(name).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _read(name: str, stamp: Stamp) -> File | None:
     problems = ProblemList()
     try:
         if name == EMBEDDED:
@@ -188,15 +208,15 @@ def _read(name: str) -> File | None:
     except (ValueError, TooManyProblems):
         return None
     entry = tree.entries.get(SERVICES_KEY) if isinstance(tree, Table) else None
-    return File(raw, entry.node) if entry is not None and isinstance(entry.node, Table) else None
+    return File(raw, entry.node, stamp) if entry is not None and isinstance(entry.node, Table) else None
 
 
-def _by_hand(file: File, settings: Table, place: Place, config: Config, own: str) -> str | None:
+def _by_hand(file: File, settings: Table, place: Place, own: str) -> str | None:
     """Return why a service is not changed in the console, and where it is; None if it is in the console."""
     if place.file == EMBEDDED:
         return "it is part of echod's own example: start echod with --config and a file of your own"
     where = f"change line {place.line} there, and reload"
-    if place.file not in config.own_files or not file.raw.startswith(MARK.encode()):
+    if not file.raw.startswith(MARK.encode()):
         return f"it is written by hand in {place.file}: {where}"
     if place.file != own or len(file.services.entries) != 1:
         return f"{place.file} holds more, or has another name, than the console wrote: {where}"

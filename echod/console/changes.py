@@ -129,7 +129,6 @@ class Changes:
                 raise
             raise answer from error
         finally:
-            self._catalog.forget()
             self._told()
 
     def _expected(self, name: str, conditions: Conditions) -> Entry | None:
@@ -184,7 +183,6 @@ class Changes:
                 raise
             raise answer from error
         finally:
-            self._catalog.forget()
             self._told()
 
     async def _settled(self, store: Store) -> None:

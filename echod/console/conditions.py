@@ -27,7 +27,7 @@ class Conditions:
         """
         Compare with the present version; None when there is none.
 
-        :raises Refusal: 412, or 400 for a header that cannot be read.
+        :raises Refusal: 412, also for a header that cannot be read.
         """
         if self.match is not None and not _holds("If-Match", self.match, etag, strong=True):
             gone = "it is gone" if etag is None else "somebody changed it since you got it"
@@ -41,5 +41,5 @@ def _holds(header: str, value: str, etag: str | None, *, strong: bool) -> bool:
     if value.strip() == "*":
         return etag is not None
     if not _TAGS.fullmatch(value):
-        raise Refusal(400, f'{header} holds no ETags: send "…" in double quotes as you got it, or *')
+        raise Refusal(412, f'{header} holds no ETags: send "…" in double quotes as you got it, or *')
     return etag is not None and any(tag == etag and not (weak and strong) for weak, tag in _TAG.findall(value))

@@ -57,9 +57,8 @@ def taken_addresses(name: str, settings: Mapping[str, Any], config: Config) -> I
     }
     others |= {(SERVICES_KEY, other): one.listen for other, one in config.services.items() if other != name}
     ours = (SERVICES_KEY, name)
-    for (whose, index), (other, _) in collisions([*others.items(), (ours, tuple(listens.values()))]):
-        if whose != ours:
-            continue
+    # The others are in force, and so do not collide with each other.
+    for (_, index), (other, _) in collisions([*others.items(), (ours, tuple(listens.values()))]):
         who = "this service" if other == ours else f"service {other[1]}" if other[0] else f"the {other[1]}"
         at = list(listens)[index]
         sentence = f"{shown(listens[at].text)} {_TAKEN} {who}: choose another port or address"

@@ -26,6 +26,7 @@ _ADDRESS = {
     "pattern": rf"^({'|'.join(KINDS)}):",
     "examples": ["tcp:7007:interface=127.0.0.1", "udp:7007"],
 }
+_TAGS = {"type": "string", "pattern": r'^(\*|(W/)?"[^"]*"(, (W/)?"[^"]*")*)$', "example": "*"}
 _NAME = {"type": "string", "pattern": rf"^{NAME_PATTERN}$", "not": {"pattern": r"\.\."}}
 
 
@@ -197,8 +198,7 @@ def _operation(
     made: dict[str, Any] = {"operationId": identifier, "summary": summary}
     if conditions:
         made["parameters"] = [
-            {"name": each, "in": "header", "schema": {"type": "string"}, "description": "ETags, or *."}
-            for each in conditions
+            {"name": each, "in": "header", "schema": _TAGS, "description": "ETags, or *."} for each in conditions
         ]
     if body is not None:
         content = {"application/json": {"schema": {"$ref": f"{_REF}{body}"}}}

@@ -17,10 +17,11 @@ from twisted.web.resource import Resource, getChildForRequest
 
 from echod.config.gather import EMBEDDED
 from echod.config.sides import resolved
-from echod.console.api import Api, refused
+from echod.console.api import Api
 from echod.console.bodies import MOST_BYTES
 from echod.console.catalog import Catalog
 from echod.console.changes import Changes
+from echod.console.exchange import refused
 from echod.console.guarding import Guard, token_in
 from echod.console.page_files import INDEX, PageFile, page_files
 from echod.console.refusal import Refusal
@@ -153,6 +154,9 @@ class Front(Resource):
         first = request.postpath[0] if request.postpath else b""
         terms.guard.check_host(request)
         if first == b"api":
+            # klein would write each such path to the log.
+            if not all(map(_is_text, request.postpath)):
+                raise Refusal(404, "nothing is served under this path")
             terms.guard.check_origin(request)
             terms.guard.check_token(request)
             return self._api.render(request)
@@ -163,6 +167,15 @@ class Front(Resource):
             request.prepath.append(request.postpath.pop(0))
             return getChildForRequest(self._health[first], request).render(request)
         return _page(request, terms.pages)
+
+
+def _is_text(part: bytes) -> bool:
+    """Tell whether a part of a path is UTF-8."""
+    try:
+        part.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _page(request: Any, pages: Mapping[str, PageFile]) -> bytes:

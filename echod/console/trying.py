@@ -8,13 +8,14 @@ other hosts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
 from echod.answers.exam import Ending
 from echod.client import connect
-from echod.commands.targets import approaches, quoted
+from echod.commands.targets import fingerprint, quoted
 from echod.config import Target
 from echod.config.listen import address as read_address
 from echod.config.problems import shown
@@ -27,7 +28,7 @@ from echod.udp import DatagramClient
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
-    from echod.config import Listen, Service
+    from echod.config import Listen
     from echod.framing import Framing
     from echod.listener import Client
 
@@ -48,7 +49,7 @@ class Way:
     certificate: bytes | None = None
 
 
-def way(service: Service, listen: Listen, address: str) -> Way:
+def way(listen: Listen, address: str) -> Way:
     """
     Return how to reach what listens.
 
@@ -67,11 +68,21 @@ def way(service: Service, listen: Listen, address: str) -> Way:
     if ip.is_unspecified:
         host = "::1" if ip.version == IPV6 else "127.0.0.1"
     if listen.kind == "ssl":
-        known = next((each for each in approaches(service) if each.listen == listen), None)
-        certificate = known.certificate if known is not None else None
+        certificate = _certificate(listen)
         return Way(Target.parse(f"{'tls' if certificate is None else 'ssl'}:{quoted(host)}:{port}"), certificate)
     kind = "udp" if listen.datagram else "tcp"
     return Way(Target.parse(f"{kind}{'6' if ip.version == IPV6 else ''}:{quoted(host)}:{port}"))
+
+
+def _certificate(listen: Listen) -> bytes | None:
+    """Return the fingerprint of the certificate that a server shows; None if its file cannot be read any more."""
+    words = listen.words
+    # Twisted's own default, see `twisted.internet.endpoints._parseSSL`.
+    name = words.get("certKey", words.get("privateKey", "server.pem"))
+    try:
+        return fingerprint(Path(name))
+    except ValueError:
+        return None
 
 
 @dataclass

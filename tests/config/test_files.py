@@ -63,6 +63,8 @@ def test_an_overlay_is_read_instead(tmp_path: Path) -> None:
         "c": "echo",
     }
     config = load(main, {}, overlay)
+    main.write_text("include: [made/*.yaml]\n" + main.read_text())
+    assert list(load(main, {}, overlay).services) == list(config.services)
     assert {name: one.protocol for name, one in config.services.items()} == {
         "a": "echo",
         "b": "discard",
@@ -70,3 +72,14 @@ def test_an_overlay_is_read_instead(tmp_path: Path) -> None:
     }
     assert config.own_files == {str(made / "b.yaml"), str(made / "d.yaml")}
     assert config.problem("services.d.listen", "!").file == str(made / "d.yaml")
+
+
+def test_a_console_needs_no_services(tmp_path: Path) -> None:
+    """They can be made there, and the last one can be removed."""
+    main = tmp_path / "echod.yaml"
+    for services in ("", "services: {}\n"):
+        main.write_text("console: {listen: tcp:8007:interface=127.0.0.1}\n" + services)
+        assert not load(main, {}).services
+    main.write_text("metrics: {listen: tcp:8007}\n")
+    with pytest.raises(ConfigError, match="there is no service"):
+        load(main, {})

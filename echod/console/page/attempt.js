@@ -3,11 +3,12 @@
 import * as api from "./api.js";
 import { dumped, encoded, escaped, fromHex, Misread, paired, readable, toHex, unescaped } from "./bytes.js";
 import { byId, make } from "./dom.js";
-import { HELLO, tryable } from "./greet.js";
+import { HELLO } from "./greet.js";
 import { clockTime, counted, knows, t, tell } from "./words.js";
 
 const SHOWN = 8;
 const DUMPED = 4096;
+const UNFOLDED = 64;
 
 /** The panel that sends. */
 export class Attempt {
@@ -31,25 +32,24 @@ export class Attempt {
 
   /** Offer the services that there are. */
   offer() {
-    const able = this.services.list.filter(({ addresses }) => addresses.some(tryable));
-    const look = JSON.stringify(able.map(({ name, addresses }) => [name, addresses]));
+    const { list } = this.services;
+    const look = JSON.stringify(list.map(({ name, addresses }) => [name, addresses]));
     if (this.look !== look) {
       this.look = look;
       const chosen = this.service.value;
-      this.service.replaceChildren(...able.map(({ name }) => make("option", { value: name }, name)));
-      this.service.value = able.some(({ name }) => name === chosen) ? chosen : (able[0]?.name ?? "");
+      this.service.replaceChildren(...list.map(({ name }) => make("option", { value: name }, name)));
+      this.service.value = this.services.named(chosen) ? chosen : (list[0]?.name ?? "");
       this.offerAddresses();
     }
-    byId("try-send").disabled = !able.length;
+    byId("try-send").disabled = !list.length;
   }
 
   offerAddresses() {
     const addresses = this.services.named(this.service.value)?.addresses ?? [];
     const options = addresses.map((each, index) =>
-      make("option", { value: index, disabled: !tryable(each) }, `${each.datagram ? "UDP" : "TCP"} ${each.address}`),
+      make("option", { value: index }, `${each.datagram ? "UDP" : "TCP"} ${each.address}`),
     );
     this.address.replaceChildren(...options);
-    this.address.value = String(addresses.findIndex(tryable));
     byId("try-address-field").hidden = addresses.length < 2;
   }
 
@@ -195,8 +195,9 @@ function dump({ hex, bytes }) {
   const pre = make("pre", { tabindex: "0", "t-aria-label": "hexdump" });
   const details = make("details", {}, make("summary", { t: "hexdump" }), pre);
   details.addEventListener("toggle", () => {
-    const all = fromHex(hex);
-    pre.textContent = dumped(all.subarray(0, DUMPED)) + (bytes > DUMPED ? `\n… ${counted(bytes - DUMPED)} B` : "");
+    const shown = dumped(fromHex(hex).subarray(0, DUMPED), 8);
+    pre.textContent = bytes > DUMPED ? `${shown}\n… ${counted(bytes - DUMPED)} B` : shown;
   });
+  details.open = bytes <= UNFOLDED;
   return details;
 }

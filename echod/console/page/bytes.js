@@ -7,7 +7,6 @@
 
 const SIMPLE = { "\\": "\\\\", "\r": "\\r", "\n": "\\n", "\t": "\\t", "\0": "\\0" };
 const MEANT = { "\\": "\\", r: "\r", n: "\n", t: "\t", 0: "\0" };
-const ROW = 16;
 
 /** A text that is not what its field takes; `word` is the key of the sentence, `values` fill it. */
 export class Misread extends Error {
@@ -81,14 +80,14 @@ function byteEscape(byte) {
   return SIMPLE[String.fromCharCode(byte)] ?? `\\x${byte.toString(16).padStart(2, "0")}`;
 }
 
-/** Return a hexdump as `hexdump -C` prints it: offset, sixteen bytes, characters. */
-export function dumped(bytes) {
+/** Return a hexdump much as `hexdump -C` prints it: offset, so many bytes in two halves, characters. */
+export function dumped(bytes, across = 16) {
   const lines = [];
-  for (let at = 0; at < bytes.length; at += ROW) {
-    const row = bytes.subarray(at, at + ROW);
-    const halves = [toHex(row.subarray(0, ROW / 2)), toHex(row.subarray(ROW / 2))];
+  for (let at = 0; at < bytes.length; at += across) {
+    const row = bytes.subarray(at, at + across);
+    const halves = [toHex(row.subarray(0, across / 2)), toHex(row.subarray(across / 2))].filter(Boolean);
     const shown = Array.from(row, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".")).join("");
-    lines.push(`${at.toString(16).padStart(8, "0")}  ${halves.join("  ").padEnd(3 * ROW)}  |${shown}|`);
+    lines.push(`${at.toString(16).padStart(4, "0")}  ${halves.join("  ").padEnd(3 * across)}  |${shown}|`);
   }
   return lines.join("\n");
 }

@@ -52,6 +52,7 @@ export class Editor {
   async change(name) {
     const { data, etag } = await api.get(name);
     await this.begin({ name, etag }, name, data.settings, data.protocol);
+    this.form.focus();
   }
 
   async begin(edited, name, settings, protocol) {
@@ -64,7 +65,7 @@ export class Editor {
     this.absolve();
     this.conflict.hidden = true;
     this.asked(false);
-    this.first = JSON.stringify(this.form.read([]));
+    this.first = this.typed();
     this.title();
     this.dialog.showModal();
     byId("editor-fields").parentElement.scrollTop = 0;
@@ -94,12 +95,16 @@ export class Editor {
 
   /** Close, but ask first if something was typed. */
   leave() {
-    const typed = this.name.value !== (this.edited?.name ?? "") || JSON.stringify(this.form.read([])) !== this.first;
-    if (typed && byId("editor-unsaved").hidden) {
+    if (this.typed() !== this.first && byId("editor-unsaved").hidden) {
       this.asked(true);
     } else {
       this.dialog.close();
     }
+  }
+
+  /** Return all that is in the form, to be compared. */
+  typed() {
+    return JSON.stringify([this.name.value, this.form.read([])]);
   }
 
   asked(open) {
@@ -220,7 +225,7 @@ export class Editor {
       this.edited = newer && { name, etag: newer.etag };
       if (newer) {
         this.form.fill(newer.data.settings, newer.data.protocol);
-        this.first = JSON.stringify(this.form.read([]));
+        this.first = this.typed();
       }
       this.title();
       byId("editor-save").focus();

@@ -136,6 +136,11 @@ export class Form {
     return make("div", { class: "choice" }, bar, ...controls.map(({ node }) => node));
   }
 
+  /** Bring the cursor to the first setting. */
+  focus() {
+    this.controls.values().next().value.focus();
+  }
+
   /** Return the settings; what cannot be read goes to `faults`. */
   read(faults) {
     const unknown = Object.entries(this.kept).filter(([name]) => !this.known().has(name));

@@ -5,6 +5,7 @@ import { make } from "./dom.js";
 import { clockTime, counted, knows } from "./words.js";
 
 const SHOWN = 120;
+const WIDE = 480;
 const MESSAGES = new Set(["received", "sent"]);
 const DATAGRAMS = new Set(["udp", "unixgram"]);
 
@@ -25,6 +26,7 @@ export function happening(event, drawn) {
   const button = make(
     "button",
     { type: "button", class: "what", tabindex: "-1", "aria-expanded": "false", title: `${service} ${peer}` },
+    datagram && make("i", { class: `dot node-${drawn.lane}`, "aria-hidden": "true" }),
     make("span", { class: "verb", t: `happened.${kind}` }),
     (MESSAGES.has(kind) || size > 0) && make("span", { class: "size" }, sized(size)),
     reason && make("span", { class: "why", t: why(kind, reason) }),
@@ -37,7 +39,7 @@ export function happening(event, drawn) {
     "li",
     { class: ["event", datagram ? "udp" : "tcp", `is-${kind}`], "data-kind": kind, "data-service": service },
     make("time", {}, clockTime(event.at)),
-    make("div", { class: "lanes", "aria-hidden": "true" }, ...(drawn ? lanes(drawn, datagram) : [])),
+    make("div", { class: "lanes", "aria-hidden": "true" }, ...lanes(drawn, datagram)),
     make("span", { class: ["transport", datagram ? "udp" : "tcp"] }, transport.toUpperCase()),
     body,
   );
@@ -65,7 +67,7 @@ function lanes({ lane, before, after }, datagram) {
   return before.map((above, index) => {
     const classes = ["lane", `lane-${index}`, above && "above", after[index] && "below"];
     return make("span", { class: classes }, index === lane && !datagram && make("i", { class: `node node-${lane}` }));
-  }).concat(datagram ? make("i", { class: `dot node-${lane}` }) : []);
+  });
 }
 
 /** Show all that is known of an event, or hide it again. */
@@ -83,7 +85,7 @@ function unfold(body, button, event) {
       "div",
       { class: "unfolded" },
       make("p", {}, make("b", {}, service), ` ${peer}${local ? ` → ${local}` : ""}${reason ? ` (${reason})` : ""}`),
-      bytes && make("pre", { class: "dump" }, dumped(bytes)),
+      bytes && make("pre", { class: "dump" }, dumped(bytes, body.clientWidth < WIDE ? 8 : 16)),
       bytes && bytes.length < size && make("p", { class: "hint", t: ["preview.bounded", { shown: bytes.length, count: counted(size) }] }),
     ),
   );

@@ -45,11 +45,11 @@ async function hello(name) {
 }
 
 async function remove(name) {
-  const { settings, etag, protocol } = services.named(name);
+  const { settings, etag } = services.named(name);
   await api.remove(name, etag);
   await services.refresh();
   const undo = careful(async () => {
-    await api.add(name, { protocol, ...settings });
+    await api.add(name, settings);
     await services.refresh();
     services.point(name);
   });

@@ -43,14 +43,15 @@ export class Rates {
   }
 }
 
-/** A drawing of two lines: what came, and what went. */
+/** A drawing of two series: what came, as an area, and what went, as a line. */
 export class Lines {
   constructor(names) {
     this.names = names;
-    this.paths = names.map((_, index) => draw("path", { class: index ? "line out" : "line in", d: "" }));
+    this.paths = names.map((_, index) => draw("path", { class: index ? "line out" : "area in", d: "" }));
+    const box = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", height: HEIGHT };
     this.node = draw(
       "svg",
-      { class: "lines", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, "aria-hidden": "true" },
+      { class: "lines", ...box, "aria-hidden": "true" },
       draw("path", { class: "base", d: `M0 ${HEIGHT - 1}H${WIDTH}` }),
       ...this.paths,
     );
@@ -59,7 +60,9 @@ export class Lines {
   /** Draw what a service's rates are now. */
   show(rates) {
     const most = Math.max(1e-9, ...this.names.flatMap((name) => rates.series[name]));
-    this.names.forEach((name, index) => this.paths[index].setAttribute("d", path(rates.series[name], most)));
+    const [came, went] = this.names.map((name) => path(rates.series[name], most));
+    this.paths[0].setAttribute("d", came && `${came}V${HEIGHT - 1}H0Z`);
+    this.paths[1].setAttribute("d", went);
   }
 }
 

@@ -1,9 +1,17 @@
-/** What the daemon serves: asked for each second while somebody looks. */
+/**
+ * What the daemon serves.
+ *
+ * While the timeline is open, the counters come with its stream. Else they are asked for while somebody looks: each
+ * second, or of many services less often, for the list of a thousand is long.
+ */
 
 import * as api from "./api.js";
 import { Rates } from "./rates.js";
 
 const EVERY = 1000;
+const MANY = 50;
+const EVERY_OF_MANY = 5000;
+const FED = 3000;
 const FIRST_PORT = 7001;
 
 /** The services, their rates, and who wants to know of changes. */
@@ -15,6 +23,7 @@ export class Services {
     this.rates = new Map();
     this.listeners = new Set();
     this.asking = null;
+    this.fedAt = -FED;
     this.point = () => {};
   }
 
@@ -49,6 +58,16 @@ export class Services {
     this.listeners.forEach((listener) => listener());
   }
 
+  /** Take counters that came with a stream: of those services where something has changed. */
+  feed(counters) {
+    for (const service of this.list) {
+      service.counters = counters[service.name] ?? service.counters;
+    }
+    this.fedAt = performance.now();
+    this.measure();
+    this.listeners.forEach((listener) => listener());
+  }
+
   measure() {
     const now = performance.now() / 1000;
     const rates = new Map();
@@ -60,15 +79,15 @@ export class Services {
     this.rates = rates;
   }
 
-  /** Look again and again: a hidden page does not ask, and a slow daemon is not asked all the time. */
+  /** Look again and again; a page that is hidden does not ask. */
   async keepLooking() {
     for (;;) {
-      const began = performance.now();
-      if (!document.hidden && !(this.failure?.status === 401)) {
+      const fed = performance.now() - this.fedAt < FED;
+      if (!document.hidden && !fed && this.failure?.status !== 401) {
         await this.refresh();
       }
-      const took = performance.now() - began;
-      await new Promise((resolve) => setTimeout(resolve, Math.max(EVERY - took, 5 * took)));
+      const pause = this.list.length > MANY ? EVERY_OF_MANY : EVERY;
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 

@@ -77,10 +77,12 @@ export class Stream {
       } catch (problem) {
         failure = problem;
       }
+      if (!this.abort.signal.aborted) {
+        this.state("lost", failure);
+      }
       if (this.abort.signal.aborted) {
         return;
       }
-      this.state("lost", failure);
       const seconds = WAITS[Math.min(this.tries, WAITS.length - 1)];
       this.tries += 1;
       await new Promise((resolve) => setTimeout(resolve, seconds * 1000));

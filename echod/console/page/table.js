@@ -3,7 +3,7 @@
 import { byId, draw, make, say } from "./dom.js";
 import { brief, sized } from "./bytes.js";
 import { Lines } from "./rates.js";
-import { greets, tryable } from "./greet.js";
+import { greets } from "./greet.js";
 import { counted, knows, onLanguage, t, tell } from "./words.js";
 
 /**
@@ -88,7 +88,7 @@ export class Table {
     const dropped = make("div", { class: "dropped" });
     const where = source.editable
       ? null
-      : make("span", { class: "source", title: source.reason ?? "" }, lock(), `${source.file}:${source.line}`);
+      : make("span", { class: "source", title: `${source.file}:${source.line}` }, lock(), `${lastPart(source.file)}:${source.line}`);
     const node = make(
       "tr",
       { role: "row", "data-name": name },
@@ -120,12 +120,11 @@ export class Table {
   }
 
   buttons(service) {
-    const { name, addresses, source } = service;
+    const { name, source } = service;
     const button = (t, run, kind = "quiet") =>
       make("button", { type: "button", class: ["small", kind], t, "t-aria-label": [`${t}.of`, { name }], onclick: () => run(name) });
-    const able = addresses.some(tryable);
     return [
-      greets(service) ? button("hello", this.acts.hello, "primary") : able && button("try", this.acts.attempt),
+      greets(service) ? button("hello", this.acts.hello, "primary") : button("try", this.acts.attempt),
       button("watch", this.acts.watch),
       source.editable ? button("edit", this.acts.edit) : button("view", this.acts.view),
       source.editable && button("remove", this.acts.remove, "quiet danger"),
@@ -146,6 +145,11 @@ function addressed({ address, datagram, kind }) {
     make("span", { class: ["transport", datagram ? "udp" : "tcp"] }, kind.startsWith("ssl") ? "TLS" : word),
     make("code", {}, address),
   );
+}
+
+/** Return the name of a file without its directories. */
+function lastPart(file) {
+  return file.slice(file.lastIndexOf("/") + 1);
 }
 
 function lock() {

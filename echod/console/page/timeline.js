@@ -31,6 +31,9 @@ export class Timeline {
     this.filter.addEventListener("change", () => this.stream && this.reopen());
     this.list.addEventListener("keydown", (event) => this.step(event));
     services.onChange(() => this.offer());
+    // A page that was left may be kept, for the way back, with all its connections; a browser has six for a host.
+    addEventListener("pagehide", () => this.stream?.close());
+    addEventListener("pageshow", (event) => event.persisted && this.stream && this.reopen());
   }
 
   /** Offer the services to choose from. */
@@ -98,6 +101,10 @@ export class Timeline {
     const notice = byId("watch-state");
     notice.hidden = state !== "lost";
     if (state === "lost") {
+      if (failure?.status === 401) {
+        this.close();
+        return;
+      }
       const busy = failure?.status === 429;
       tell(notice, busy ? "watch.busy" : "watch.lost", { detail: failure?.detail ?? "" });
       this.lanes.clear();
@@ -110,6 +117,10 @@ export class Timeline {
       this.opened();
     } else if (name === "changed") {
       this.services.refresh();
+    } else if (name === "counters") {
+      if (!this.filter.value) {
+        this.services.feed(data.services);
+      }
     } else if (name === "sampled" || KINDS.has(name)) {
       this.keep({ ...data, kind: name });
     }
