@@ -113,7 +113,7 @@ def makeService(options: Mapping[str, Any]) -> Echod:
 def _findable(file: Path, options: Mapping[str, Any]) -> Path:
     """Return a file by a name that it still has when twistd has changed its directory (`--rundir`)."""
     parent = getattr(options, "parent", None)
-    return file if parent is None or parent["rundir"] == "." else file.absolute()
+    return file if parent is None or parent.get("rundir", ".") == "." else file.absolute()
 
 
 def read(

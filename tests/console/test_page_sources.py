@@ -45,6 +45,8 @@ def test_each_script_is_used() -> None:
     imported = {found for text in PAGE.values() for found in re.findall(r'(?:from|import) "\./([\w-]+\.js)"', text)}
 
     assert imported | {"main.js"} == set(SCRIPTS)
+    # All are asked for at once: else a browser far away waits for each importing the next.
+    assert {*re.findall(r'modulepreload" href="([\w-]+\.js)"', PAGE["index.html"]), "main.js"} == set(SCRIPTS)
 
 
 def test_each_sentence_is_used() -> None:

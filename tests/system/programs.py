@@ -22,6 +22,7 @@ PACKAGES = {
     "nft": "nftables",
     "nsenter": "util-linux",
     "openssl": "openssl",
+    "podman": "podman",
     "prlimit": "util-linux",
     "prometheus": "prometheus",
     "promtool": "prometheus",

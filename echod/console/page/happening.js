@@ -80,13 +80,18 @@ function unfold(body, button, event) {
   }
   const { peer, local, hex, size, service, reason } = event;
   const bytes = hex ? fromHex(hex) : null;
+  const dump = bytes && make("pre", { class: "dump", tabindex: "0", "t-aria-label": "hexdump" });
+  const bounded = { shown: bytes?.length, count: counted(size) };
   body.append(
     make(
       "div",
       { class: "unfolded" },
       make("p", {}, make("b", {}, service), ` ${peer}${local ? ` → ${local}` : ""}${reason ? ` (${reason})` : ""}`),
-      bytes && make("pre", { class: "dump" }, dumped(bytes, body.clientWidth < WIDE ? 8 : 16)),
-      bytes && bytes.length < size && make("p", { class: "hint", t: ["preview.bounded", { shown: bytes.length, count: counted(size) }] }),
+      dump,
+      bytes && bytes.length < size && make("p", { class: "hint", t: ["preview.bounded", bounded] }),
     ),
   );
+  if (dump) {
+    dump.textContent = dumped(bytes, body.clientWidth < WIDE ? 8 : 16); // the row is as wide as it will be only now
+  }
 }

@@ -203,7 +203,7 @@ export class Timeline {
 
   /** One row can be reached with Tab; the arrow keys lead to the others. */
   rove() {
-    if (!this.list.querySelector('[tabindex="0"]')) {
+    if (!this.list.querySelector('button.what[tabindex="0"]')) {
       this.list.querySelector("button.what")?.setAttribute("tabindex", "0");
     }
   }

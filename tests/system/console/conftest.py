@@ -23,7 +23,10 @@ services:
   hello-udp: {listen: "udp:0:interface=127.0.0.1", protocol: reply, reply: hi}
   echo-tcp: {listen: "tcp:0:interface=127.0.0.1", protocol: echo}
   echo-udp: {listen: "udp:0:interface=127.0.0.1", protocol: echo}
-  closed: {listen: "udp:0:interface=127.0.0.1", protocol: echo, deny: [127.0.0.0/8]}
+  closed:
+    listen: ["tcp:0:interface=127.0.0.1", "udp:0:interface=127.0.0.1"]
+    protocol: echo
+    deny: [127.0.0.0/8]
 console: {listen: "tcp:0:interface=127.0.0.1"}
 """
 
@@ -38,7 +41,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """Give a daemon with a console."""
-    with Daemon(tmp_path_factory.mktemp("console"), CONFIG, listeners=6) as running:
+    with Daemon(tmp_path_factory.mktemp("console"), CONFIG, listeners=7) as running:
         yield running
 
 
