@@ -21,6 +21,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from echod.transport.pipe import Pipe
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,6 +53,7 @@ class Poller:
     Polls many descriptors as one.
 
     :param reactor: any `IReactorFDSet` and `IReactorTime`; it hosts this poller from `start` to `stop`.
+    :ivar pipe: for large echoes of all connections; open only while anything is watched.
     """
 
     _log = Logger()
@@ -62,6 +65,7 @@ class Poller:
         self._targets: dict[int, Any] = {}
         self._fresh: set[int] = set()
         self._left = 0.0
+        self.pipe = Pipe()
         self.seconds: Callable[[], float] = reactor.seconds
 
     def callLater(self, delay: float, function: Callable[..., object], *args: Any, **kwargs: Any) -> IDelayedCall:
@@ -157,6 +161,7 @@ class Poller:
                 self._reactor.removeReader(self)
                 self._epoll.close()
                 self._epoll = None
+                self.pipe.close()
             return
         if before:
             self._epoll.modify(descriptor, after)

@@ -12,19 +12,20 @@ import fcntl
 import socket
 import struct
 import termios
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp, unix
-from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+
+from echod.transport.echoing import READ_SIZE, Echoing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.internet.error import ConnectionDone, ConnectionLost
-    from twisted.internet.interfaces import IAddress, IProtocol
+    from twisted.internet.interfaces import IAddress
 
-READ_SIZE = 65_536
-"""Bytes asked for by one read: what a message can be at most where a stream has no framing."""
+    from echod.transport.pipe import Pipe
+
+__all__ = ["READ_SIZE", "TcpConnection", "UnixConnection", "WriteThrough", "unacknowledged", "unread"]
 
 _OUTQ_POLL = 0.002
 """Seconds between two looks whether the peer's kernel has acknowledged everything."""
@@ -42,102 +43,20 @@ def unread(descriptor: int) -> int:
     return int(count)
 
 
-_BUFFER = memoryview(bytearray(READ_SIZE))
-"""Where reflected bytes are while they are in Python: between two system calls only, so all connections share it."""
-
-
-class CoarseClock(Protocol):
-    """Gives a time that is moved on now and then."""
-
-    now: float
-
-
-class Counts(Protocol):
-    """What is counted of a reflected stream."""
-
-    received_bytes: int
-    sent_bytes: int
-    messages_received: int
-    messages_sent: int
-
-
-class Reflected(Protocol):
-    """What is kept up to date while a connection reflects; `active` is when it last read, by the clock `patience`."""
-
-    active: float
-
-    @property
-    def patience(self) -> CoarseClock:
-        """The clock."""
-
-    @property
-    def tally(self) -> Counts:
-        """The counts."""
-
-
-class WriteThrough:
+class WriteThrough(Echoing):
     """
     Mixed into Twisted's server connections.
 
-    :ivar waiting: whether bytes wait here because the kernel did not take them.
     :ivar on_wait: called when bytes begin to wait.
     :ivar moved_at: when, in the reactor's seconds, the kernel last took bytes that had waited; 0 before.
-    :ivar error: the errno with which reading failed; 0 as long as it has not.
     """
 
-    socket: Any
-    protocol: IProtocol
     connected: bool
     disconnecting: bool
     bufferSize: int
-    reactor: Any
-    waiting = False
     moved_at = 0.0
-    error = 0
     on_wait: Callable[[], object] | None = None
     _pulled = False
-    _reflected: Reflected | None = None
-
-    def doRead(self) -> ConnectionDone | ConnectionLost | None:
-        """Read once, and pass it on or send it back; the poller asks again when there is more."""
-        try:
-            size = self.socket.recv_into(_BUFFER)
-        except BlockingIOError:
-            return None
-        except OSError as problem:
-            self.error = problem.errno or 0
-            return CONNECTION_LOST
-        if not size:
-            return CONNECTION_DONE
-        reflected = self._reflected
-        if reflected is None:
-            self.protocol.dataReceived(bytes(_BUFFER[:size]))
-            return None
-        reflected.active = reflected.patience.now
-        tally = reflected.tally
-        tally.received_bytes += size
-        tally.sent_bytes += size
-        tally.messages_received += 1
-        tally.messages_sent += 1
-        sent = 0
-        if not self.waiting:
-            try:
-                sent = self.socket.send(_BUFFER[:size])
-            except OSError:
-                # As in `write`.
-                sent = 0
-            if sent == size:
-                return None
-        super().write(bytes(_BUFFER[sent:size]))  # type: ignore[misc]
-        return None
-
-    def reflect(self, reflected: Reflected | None) -> None:
-        """
-        Send everything back from now on, without passing it to the protocol; None ends that.
-
-        The fast path of an echo: what is read into one buffer is sent from there, and no object is made of it.
-        """
-        self._reflected = reflected
 
     def write(self, data: bytes) -> None:
         """
@@ -239,6 +158,11 @@ class WriteThrough:
 
 class TcpConnection(WriteThrough, tcp.Server):  # type: ignore[misc]
     """An accepted TCP connection."""
+
+    def _large_pipe(self) -> Pipe | None:
+        """Return the poller's; the plain path has none."""
+        pipe: Pipe | None = getattr(self.reactor, "pipe", None)
+        return pipe
 
 
 class UnixConnection(WriteThrough, unix.Server):  # type: ignore[misc]
