@@ -9,14 +9,14 @@ PIP := -m pip --disable-pip-version-check --quiet
 
 # What an installation is made of. Folders are in the list for the files that come and go.
 SOURCES := $(shell find echod twisted -not -name __pycache__ -not -name '*.pyc' -not -name dropin.cache)
-METADATA := setup.cfg pyproject.toml $(wildcard README.md LICENSE)
+METADATA := setup.cfg pyproject.toml $(wildcard README.md LICENSE config/man/* config/completion/*)
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 # The goals below use the same ports and the same two cores.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test fleet soak lint packaging check bench measure clean
+.PHONY: help run test fleet soak lint packaging check bench measure manual clean
 
 help: ## show this list
 	@echo 'make GOAL, where GOAL is one of'
@@ -25,8 +25,14 @@ help: ## show this list
 run: .venv/installed ## install echod into .venv and serve; CONFIG=FILE serves that file
 	exec .venv/bin/twistd -n --pidfile= echod $(if $(CONFIG),--config "$(CONFIG)")
 
+# Most tests wait for processes, so two at a time take half as long; those of the figures want the machine for themselves.
 test: .venv-test/installed ## run the tests; ARGS='-k word' goes to pytest
+ifdef ARGS
 	.venv-test/bin/pytest $(ARGS)
+else
+	.venv-test/bin/pytest --numprocesses 2 --dist loadfile --ignore tests/system/safety
+	.venv-test/bin/pytest tests/system/safety
+endif
 
 # One step may take longer there than the tests below may in all.
 fleet: .venv-test/installed .venv-fleet/installed ## prove the image, Kubernetes and Ansible, as root; ARGS as above
@@ -53,6 +59,9 @@ measure: .venv-test/uvloop ## measure the rest: crowds, TLS, rules, latency, sta
 	.venv-test/bin/python -m bench.more
 	.venv-test/bin/python -m bench.calls
 	.venv-test/bin/python -m bench.reuse
+
+manual: .venv-test/installed ## make the man pages, the completions and the README's tables again
+	.venv-test/bin/python -m echod.manual config --readme README.md
 
 clean: ## remove the environments and all that was built
 	rm -rf .venv .venv-test .venv-fleet build dist *.egg-info twisted/plugins/dropin.cache

@@ -15,7 +15,7 @@ import sys
 from argparse import ArgumentTypeError
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bench.servers import cores, pinned
 
@@ -71,16 +71,35 @@ class Sample:
     """One run of one load: the server's CPU time per message, and what the load generator saw."""
 
     cpu_us: float
+    messages: int
     rate: float
     p50_us: float
     p99_us: float
     lost: int
 
 
+class Target(Protocol):
+    """What a load is sent to: a server, or several that share a port."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time so far."""
+
+    def log_end(self) -> str:
+        """Return the end of what was written."""
+
+
 class Generator:
     """A running load generator with its connections open; a context."""
 
-    def __init__(self, load: Load, server: Server, work: Path) -> None:
+    def __init__(self, load: Load, server: Target, work: Path) -> None:
         self._what = f"{load} against {server.name}"
         self._server = server
         program: list[object] = [work / "loadgen", load.protocol, server.port]
@@ -115,8 +134,7 @@ class Generator:
         seen = json.loads(line)
         if not seen["messages"] or not spent:
             sys.exit(f"{self._what}: {seen['messages']} messages, {spent} s of CPU time; nothing to compare.")
-        cpu_us = spent / seen.pop("messages") * 1e6
-        return Sample(cpu_us, **seen)
+        return Sample(spent / seen["messages"] * 1e6, **seen)
 
     def _line(self, seconds: float) -> str:
         assert self._process.stdout is not None

@@ -1,5 +1,5 @@
 """
-What else echod costs, beside others: accepting, crowds, idle connections, TLS, rules, starting.
+What else echod costs, beside others: accepting, crowds, idle connections, TLS, rules, latency, starting.
 
 Ratios are of the server's CPU time, as in bench.compare.
 """
@@ -130,6 +130,24 @@ def rules(turns: Turns) -> str:
     return turns.compare(wanted, [BUSY, replace(BUSY, protocol="udp")])
 
 
+def latency(turns: Turns) -> str:
+    """
+    Wait for one message at a time on one connection: from its sending until all of it is back, in whole microseconds.
+
+    Most of it is not the servers' work but the kernel's, which wakes two processes for each message.
+    """
+    loads = [Load(protocol, 1, 64) for protocol in ("tcp", "udp")]
+    with ExitStack() as stack:
+        wanted = [*peers.c_peers(turns.work), peers.echod(turns.work), *peers.other_peers(turns.work)]
+        servers = turns.started(stack, wanted)
+        found = [take_turns(servers, load, turns.rounds, turns.seconds, turns.work) for load in loads]
+    lines = [
+        [name, *(f"{value:.0f}" for of in found for value in (of[name].p50_us, of[name].p99_us))] for name in found[0]
+    ]
+    head = ["one message under way, µs", *(f"{load} {share}" for load in loads for share in ("p50", "p99"))]
+    return grid([head, *lines])
+
+
 def starting(turns: Turns) -> str:
     """Start, and wait for the first answers over TCP and UDP; then weigh the process."""
     lines = []
@@ -160,7 +178,7 @@ def write_certificate(key: Path, certificate: Path) -> None:
 
 
 PARTS: dict[str, Callable[[Turns], str]] = {
-    each.__name__: each for each in (accepting, crowds, idle, tls, rules, starting)
+    each.__name__: each for each in (accepting, crowds, idle, tls, rules, latency, starting)
 }
 
 

@@ -44,7 +44,8 @@ def processor() -> str:
 def heading(where: Mapping[str, str], rounds: int, seconds: float) -> str:
     """Return what stands above the figures."""
     facts = ", ".join(f"{name} {value}" for name, value in where.items())
-    return f"{facts}; medians of {rounds} rounds of {seconds:g} s\n"
+    turns = f"medians of {rounds} rounds" if rounds > 1 else "one round"
+    return f"{facts}; {turns} of {seconds:g} s\n"
 
 
 def grid(rows: Iterable[Iterable[str]]) -> str:

@@ -40,16 +40,21 @@ class Peer:
 
 
 class Server:
-    """A running server; a context."""
+    """
+    A running server; a context.
 
-    def __init__(self, peer: Peer, work: Path) -> None:
+    :param port: where it listens; a free port if 0.
+    """
+
+    def __init__(self, peer: Peer, work: Path, port: int = 0) -> None:
         self.name = peer.name
+        self.port = port
         self._peer = peer
         self._log = work / f"{peer.name.replace('/', '-')}.log"
 
     def __enter__(self) -> Self:
         """Start it and wait until it answers."""
-        self.port = free_port()
+        self.port = self.port or free_port()
         began = time.monotonic()
         with self._log.open("w") as log, pinned(cores()[0]):
             self._process = subprocess.Popen(
@@ -95,6 +100,11 @@ class Server:
         if missing and (promised or not answered):
             sys.exit(f"{self.name} does not answer over {' or '.join(sorted(missing))}.\n{self.log_end()}")
         return frozenset(answered)
+
+    @property
+    def pid(self) -> int:
+        """Its first process."""
+        return self._process.pid
 
     def log_end(self) -> str:
         """Return the end of what it wrote."""

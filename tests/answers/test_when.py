@@ -111,9 +111,9 @@ def test_regex_is_linear(pattern: str) -> None:
     """Patterns that take a backtracking engine centuries take a moment on the longest message they may search."""
     when = Regex(pattern)
     message = b"xa" * (min(when.longest, 65_536) // 2)
-    start = time.perf_counter()
+    start = time.process_time()
     assert when.match(message) is None
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_descriptions_are_the_words_of_the_file() -> None:

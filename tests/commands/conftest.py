@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands.programs import BIN, Echod, Served, make_certificate
+from tests.commands.programs import Echod, Served, make_certificate
+from tests.system.programs import twistd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +51,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         file, log = folder / "echod.yaml", folder / "log"
         file.write_text(text)
         with log.open("wb") as out:
-            command = [str(BIN / "twistd"), "-n", "--pidfile=", "echod", "--config", str(file)]
+            command = [*twistd("-n", "--pidfile="), "echod", "--config", str(file)]
             process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=folder)
         running.append(process)
         end = time.monotonic() + _START_SECONDS

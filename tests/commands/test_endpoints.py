@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 
 from echod.commands.configuration import read
 from echod.endpoints import endpoint_problems
-from tests.commands.programs import BIN, make_certificate
+from tests.commands.programs import make_certificate
+from tests.system.programs import twistd
 
 if TYPE_CHECKING:
     from tests.commands.programs import Echod
@@ -99,7 +100,7 @@ def test_daemon_says_the_same(folder: Path, echod: Echod) -> None:
     """`echod check` and the daemon print the same problems and end with 78."""
     problems("nosuch:1", "ssl:2:privateKey=junk.pem")
     checked = echod("check", "echod.yaml", cwd=folder)
-    command = [str(BIN / "twistd"), "-n", "--pidfile=", "echod", "--config", "echod.yaml"]
+    command = [*twistd("-n", "--pidfile="), "echod", "--config", "echod.yaml"]
     served = subprocess.run(command, capture_output=True, cwd=folder, timeout=60, check=False)
 
     assert (checked.returncode, served.returncode) == (78, 78)

@@ -263,9 +263,9 @@ def hostile() -> dict[str, str]:
 def test_hostile_texts_take_no_time(name: str) -> None:
     """Each is refused in less than a second, and so is the longest text, which is right."""
     raw = hostile()[name].encode()
-    start = time.perf_counter()
+    start = time.process_time()
     assert bool(lines(raw)) == (name != "escapes")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("name", hostile())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
-from tests.system.programs import script
+from tests.system.programs import twistd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +97,7 @@ class Daemon:
         self.file = folder / "echod.yaml"
         self.log_file = folder / "echod.log"
         self._listeners = _count(config) if listeners is None else listeners
-        words = command or [script("twistd"), "-n", "--pidfile=", *options, "echod"]
+        words = command or [*twistd("-n", "--pidfile=", *options), "echod"]
         self.command = [*prefix, *words]
         if config is not None:
             self.file.write_text(config, encoding="utf-8")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.system.daemon import LIMIT, environment
-from tests.system.programs import script
+from tests.system.programs import twistd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def start_that_fails(folder: Path, config: str, *, background: bool = False) -> 
     file = folder / "echod.yaml"
     file.write_text(config, encoding="utf-8")
     own = [f"--pidfile={folder}/echod.pid", f"--logfile={folder}/echod.log"] if background else ["-n", "--pidfile="]
-    command = [script("twistd"), *own, "echod", "--config", str(file)]
+    command = [*twistd(*own), "echod", "--config", str(file)]
     began = time.monotonic()
     with (folder / "output").open("w+b") as output:
         # No pipe: a daemon that is left behind would keep it open, and we would wait for its end.
@@ -67,7 +67,7 @@ class Background:
         file = folder / "echod.yaml"
         file.write_text(config, encoding="utf-8")
         own = [f"--pidfile={self.pid_file}", f"--logfile={self.log_file}"]
-        self._command = [script("twistd"), *own, "echod", "--config", str(file)]
+        self._command = [*twistd(*own), "echod", "--config", str(file)]
         self._folder = folder
         self.pid = 0
         self._process = -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -50,3 +51,14 @@ def script(name: str) -> str:
     path = Path(sys.executable).with_name(name)
     assert path.exists(), f"{path} does not exist: install echod, with its extra `test`, for {sys.executable}"
     return str(path)
+
+
+def twistd(*options: str) -> list[str]:
+    """
+    Return the words before `echod` that start a daemon: twistd, and its own options.
+
+    `ECHOD_TEST_REACTOR` in the environment names the reactor of every daemon that is not asked for another.
+    """
+    reactor = os.environ.get("ECHOD_TEST_REACTOR")
+    asked = any(option.startswith("--reactor") for option in options)
+    return [script("twistd"), *([f"--reactor={reactor}"] if reactor and not asked else []), *options]

@@ -1,4 +1,4 @@
-"""It serves the same on other reactors of Twisted, and under `twist`."""
+"""It serves the same on other reactors of Twisted, and under `twist`. `test_paths` has epoll and asyncio."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check(daemon: Daemon) -> None:
         assert rest(sock) == b"hi"
 
 
-@pytest.mark.parametrize("reactor", ["epoll", "poll", "select", "asyncio"])
+@pytest.mark.parametrize("reactor", ["poll", "select"])
 def test_every_reactor(tmp_path: Path, reactor: str) -> None:
     """Streams with half-close, datagrams and endings work on every reactor, which is really the one asked for."""
     with Daemon(tmp_path, CONFIG, options=[f"--reactor={reactor}"]) as daemon:

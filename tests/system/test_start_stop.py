@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.clients import connected, datagrams, half_closed
-from tests.system.daemon import Address, Daemon
+from tests.system.daemon import LIMIT, Address, Daemon
 from tests.system.endings import Background, Failed, start_that_fails
 
 ECHO = "services: {echo: {listen: ['tcp:0:interface=127.0.0.1', 'udp:0:interface=127.0.0.1'], protocol: echo}}"
@@ -60,7 +60,7 @@ def check_bind_failure(failed: Failed, place: str, listen: str) -> None:
     # The path of a single address may be written as the first of a list.
     assert f"echod.yaml:{place}: cannot listen on {listen}: " in failed.line.replace("[0]", "")
     assert "Traceback" not in failed.output
-    assert failed.seconds < 3
+    assert failed.seconds < LIMIT / 3
 
 
 @forms

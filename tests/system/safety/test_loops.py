@@ -183,7 +183,7 @@ def test_two_daemons_end_their_loop(
     Also when so many packets go round that some would survive in a bucket that gives out each token at once.
     """
     for name in ("here", "there"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name).mkdir(exist_ok=True)
     there = CONFIG.replace("7001", "7101").replace("7003", "7103").replace("7005", "7105").replace("7007", "7107")
     with (
         Daemon(tmp_path / "here", CONFIG, prefix=wire.server.prefix) as daemon,
@@ -212,7 +212,7 @@ def test_two_daemons_end_their_loop(
 def test_stock_servers_loop_for_ever(tmp_path: Path, wire: Wire) -> None:
     """Two stock servers go on."""
     for name in ("here", "there"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name).mkdir(exist_ok=True)
     with (
         stock(tmp_path / "here", BATCHED_4, prefix=wire.server.prefix) as daemon,
         stock(tmp_path / "there", PLAIN_4, prefix=wire.client.prefix) as other,
