@@ -25,13 +25,14 @@ help: ## show this list
 run: .venv/installed ## install echod into .venv and serve; CONFIG=FILE serves that file
 	exec .venv/bin/twistd -n --pidfile= echod $(if $(CONFIG),--config "$(CONFIG)")
 
-# Most tests wait for processes, so two at a time take half as long; those of the figures want the machine for themselves.
+# Most tests wait for processes, so two at a time take half as long. Floods want the machine for themselves.
+FLOODS := tests/system/safety/test_flood.py
 test: .venv-test/installed ## run the tests; ARGS='-k word' goes to pytest
 ifdef ARGS
 	.venv-test/bin/pytest $(ARGS)
 else
-	.venv-test/bin/pytest --numprocesses 2 --dist loadfile --ignore tests/system/safety
-	.venv-test/bin/pytest tests/system/safety
+	.venv-test/bin/pytest --numprocesses 2 --dist loadfile --ignore $(FLOODS)
+	.venv-test/bin/pytest $(FLOODS)
 endif
 
 # One step may take longer there than the tests below may in all.
