@@ -23,6 +23,10 @@ _UNABLE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
 """What a kernel says, or a filter of system calls, that does not let sockets be spliced."""
 
 
+# A Python without splice has no such constant, either.
+_NONBLOCK: int = getattr(os, "SPLICE_F_NONBLOCK", 0)
+
+
 class UnableError(Exception):
     """Sockets cannot be spliced here. Nothing has been read."""
 
@@ -32,42 +36,56 @@ class Pipe:
     The one pipe of a process, for all its connections.
 
     It is empty whenever `turn_back` returns: what stayed in it would be sent to another peer.
+
+    :ivar able: whether it is worth to be asked, as far as is known.
+    :ivar rest: those bytes of the last echo which the kernel did not take; whoever finds some there takes them.
     """
 
     def __init__(self) -> None:
         self._ends: tuple[int, int] | None = None
-        self._able = hasattr(os, "splice")
+        self.able = hasattr(os, "splice")
+        self.rest = b""
 
-    def turn_back(self, descriptor: int, most: int) -> tuple[int, bytes]:
+    def turn_back(self, descriptor: int, most: int) -> int:
         """
-        Send back at most so many bytes that a socket received.
+        Send back at most so many bytes that a socket received, and return how many were received: 0 at their end.
 
-        :returns: how many were received, 0 at the end of the stream, and those of them which the kernel did not take.
         :raises BlockingIOError: nothing has been received.
         :raises UnableError: it cannot be done here, now or ever.
         :raises OSError: as recv(2). Errors of sending are left to who sends the rest.
         """
-        out, into = self._opened()
+        out, into = self._ends or self._opened()
         try:
-            size = os.splice(descriptor, into, most, flags=os.SPLICE_F_NONBLOCK)
+            size = os.splice(descriptor, into, most, None, None, _NONBLOCK)
         except OSError as problem:
             if problem.errno in _UNABLE:
-                self._able = False
+                self.able = False
                 raise UnableError from None
             raise
-        if not size:
-            return 0, b""
-        left = size
-        rest = b""
+        sent = 0
         try:
-            with suppress(OSError):
-                left -= os.splice(out, descriptor, size, flags=os.SPLICE_F_NONBLOCK)
-            while left > len(rest):
-                rest += os.read(out, left - len(rest))
+            try:
+                sent = os.splice(out, descriptor, size, None, None, _NONBLOCK) if size else 0
+            except OSError:
+                sent = 0
+            if sent < size:
+                self._empty(out, size - sent)
         except BaseException:
             self.close()
             raise
-        return size, rest
+        return size
+
+    def take_rest(self) -> bytes:
+        """Return what the kernel did not take of the last echo."""
+        rest, self.rest = self.rest, b""
+        return rest
+
+    def _empty(self, out: int, left: int) -> None:
+        """Take the rest out of the pipe."""
+        rest = b""
+        while left > len(rest):
+            rest += os.read(out, left - len(rest))
+        self.rest = rest
 
     def close(self) -> None:
         """Close it; it is opened again when it is needed."""
@@ -76,7 +94,7 @@ class Pipe:
             os.close(end)
 
     def _opened(self) -> tuple[int, int]:
-        if not self._able:
+        if not self.able:
             raise UnableError
         if self._ends is None:
             try:

@@ -62,7 +62,8 @@ class Poller:
         self._reactor = reactor
         self._epoll: select.epoll | None = None
         self._masks: dict[int, int] = {}
-        self._targets: dict[int, Any] = {}
+        # With its `doRead`, which is looked up here only: a connection says when it reads in another way.
+        self._targets: dict[int, tuple[Any, Callable[[], Any]]] = {}
         self._fresh: set[int] = set()
         self._left = 0.0
         self.pipe = Pipe()
@@ -87,17 +88,18 @@ class Poller:
         end = now + _LONG
         linger = _LINGER if now - self._left < _LINGER else 0
         wait: float = 0
+        find = self._targets.get
         while self._epoll is not None:
             self._fresh.clear()
             ready = self._epoll.poll(wait, _BATCH)
-            targets = self._targets
             for descriptor, event in ready:
-                target = targets.get(descriptor)
-                if target is None:
+                found = find(descriptor)
+                if found is None:
                     continue
+                target, read = found
                 if event == _IN:
                     try:
-                        why = target.doRead()
+                        why = read()
                     except Exception as problem:  # noqa: BLE001 - whatever a protocol raises costs its connection
                         why = self._failed(problem)
                     if why is not None:
@@ -129,20 +131,26 @@ class Poller:
         """Stop telling the writer."""
         self._change(writer, drop=_OUT)
 
+    def renewed(self, target: Any) -> None:
+        """Hear that a target has another `doRead` now."""
+        descriptor = target.fileno()
+        if descriptor in self._targets:
+            self._targets[descriptor] = (target, target.doRead)
+
     def removeAll(self) -> list[IReadDescriptor | IWriteDescriptor]:
         """Forget everything, and return what was watched."""
-        found = list(self._targets.values())
+        found = [target for target, _ in self._targets.values()]
         for target in found:
             self._change(target, drop=_IN | _OUT)
         return found
 
     def getReaders(self) -> list[IReadDescriptor]:
         """Return what is watched for reading."""
-        return [self._targets[fd] for fd, mask in self._masks.items() if mask & _IN]
+        return [self._targets[fd][0] for fd, mask in self._masks.items() if mask & _IN]
 
     def getWriters(self) -> list[IWriteDescriptor]:
         """Return what is watched for writing."""
-        return [self._targets[fd] for fd, mask in self._masks.items() if mask & _OUT]
+        return [self._targets[fd][0] for fd, mask in self._masks.items() if mask & _OUT]
 
     def _change(self, target: Any, *, add: int = 0, drop: int = 0) -> None:
         """Change what a descriptor is watched for; the epoll exists, and is in the reactor, while anything is."""
@@ -169,7 +177,7 @@ class Poller:
             self._epoll.register(descriptor, after)
             self._fresh.add(descriptor)
         self._masks[descriptor] = after
-        self._targets[descriptor] = target
+        self._targets[descriptor] = (target, target.doRead)
 
     def _serve(self, descriptor: int, target: Any, event: int) -> None:
         """Serve an event other than a plain read, in the order that Twisted's reactors keep."""
@@ -186,13 +194,17 @@ class Poller:
                 if event & _IN:
                     reading = True
                     why = target.doRead()
-                if why is None and event & _OUT and self._targets.get(descriptor) is target:
+                if why is None and event & _OUT and self._watches(descriptor, target):
                     reading = False
-                    why = target.doWrite()  # type: ignore[union-attr]  # by `is`, mypy thinks it may be None
+                    why = target.doWrite()
             except Exception as problem:  # noqa: BLE001 - as in doRead
                 why = self._failed(problem)
         if why is not None:
             self._disconnect(target, why, reading=reading)
+
+    def _watches(self, descriptor: int, target: Any) -> bool:
+        found = self._targets.get(descriptor)
+        return found is not None and found[0] is target
 
     def _failed(self, problem: Exception) -> Exception:
         """Log what a protocol raised. The connection ends, the others live on."""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from echod.transport.datagram import DatagramPort, error_name
-from echod.transport.mmsg import SIZE
+from echod.transport.mmsg import SIZE, shape_of
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -81,22 +81,19 @@ class ReflectingPort(DatagramPort):
         super().__init__(sock, protocol, reactor, on_close, errors)
         self._batch = batch
         self._family = sock.family
+        self._shape = shape_of(sock.family, tells_address=self._tells_address)
         self._known: set[Any] = set()
         # Of the batch in service, by reason: what the screen dropped, and what the kernel did not send.
         self._dropped: dict[str, list[int]] = {}
         self._unsent: dict[str, list[int]] = {}
 
-    def doRead(self) -> None:
-        """Serve one batch. Called by the reactor."""
-        self._serve()
-
     def read(self, most: int) -> int:
         """Serve about so many datagrams, in whole batches, and return how many there were."""
         served = 0
         while served < most:
-            count = self._serve()
-            served += count
-            if count < SIZE:
+            self.doRead()
+            served += self._batch.count
+            if self._batch.count < SIZE:
                 break
         return served
 
@@ -104,35 +101,42 @@ class ReflectingPort(DatagramPort):
         """Forget who is always welcome: what the screen says of them may have changed."""
         self._known.clear()
 
-    def _serve(self) -> int:
+    def doRead(self) -> None:
+        """Serve one batch. Called by the reactor."""
         batch = self._batch
+        descriptor = self.socket.fileno()
         try:
-            count = batch.receive(self.socket.fileno())
+            count = batch.receive(descriptor, self._shape)
         except BlockingIOError:
-            return 0
+            return
         except OSError as problem:
             self._failed(problem)
-            return 0
-        lengths = batch.lengths()
-        received_bytes = sum(lengths)
-        batch.turn_back()
+            return
+        received_bytes = batch.turn_back()
         all_unicast = True
         if self._tells_address:
             all_unicast = batch.unicast(self._family)
             batch.forget_interfaces(self._family)
-        welcome = all_unicast and self._known.issuperset(self._names())
-        runs = [(0, count)] if welcome else self._passed(all_unicast=all_unicast)
-        left = [each for start, end in runs for each in self._send(start, end)]
-        sent = sum([end - start for start, end in left])
-        sent_bytes = received_bytes if sent == count else sum([sum(lengths[start:end]) for start, end in left])
-        self.protocol.reflected(count, received_bytes, sent, sent_bytes)
+        if all_unicast and self._known.issuperset(self._names()):
+            self._dropped = {}
+            left = self._send(0, count)
+        else:
+            runs = self._passed(all_unicast=all_unicast)
+            left = [each for start, end in runs for each in self._send(start, end)]
+        if left == [(0, count)]:
+            self.protocol.reflected(count, received_bytes, count, received_bytes)
+        else:
+            lengths = batch.lengths()
+            sent = sum([end - start for start, end in left])
+            sent_bytes = sum([sum(lengths[start:end]) for start, end in left])
+            self.protocol.reflected(count, received_bytes, sent, sent_bytes)
         if self.onlooker is not None:
-            self._show(left, {} if welcome else self._dropped)
-        return count
+            self._show(left)
 
-    def _show(self, left: list[tuple[int, int]], dropped: dict[str, list[int]]) -> None:
+    def _show(self, left: list[tuple[int, int]]) -> None:
         """Show a batch to whoever watches."""
         assert self.onlooker is not None
+        dropped = self._dropped
         if self._unsent:
             dropped = dropped | self._unsent
             self._unsent = {}

@@ -51,7 +51,6 @@ class WriteThrough(Echoing):
     :ivar moved_at: when, in the reactor's seconds, the kernel last took bytes that had waited; 0 before.
     """
 
-    connected: bool
     disconnecting: bool
     bufferSize: int
     moved_at = 0.0
@@ -91,6 +90,8 @@ class WriteThrough(Echoing):
         """Wait until the kernel takes more: from now on bytes queue behind those that wait."""
         if not self.waiting:
             self.waiting = True
+            if self._reflected is not None:
+                self._choose()
             if self.on_wait is not None:
                 self.on_wait()
         super().startWriting()  # type: ignore[misc]
@@ -98,6 +99,8 @@ class WriteThrough(Echoing):
     def stopWriting(self) -> None:
         """Nothing waits any more."""
         self.waiting = self._pulled
+        if self._reflected is not None:
+            self._choose()
         super().stopWriting()  # type: ignore[misc]
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:

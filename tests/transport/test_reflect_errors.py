@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from twisted.internet.task import Clock
 
-from echod.transport.mmsg import SIZE, Batch
+from echod.transport.mmsg import SIZE, Batch, Shape
 from echod.transport.reflect import ReflectingPort
 
 CODES = [
@@ -27,13 +27,13 @@ class FailingBatch(Batch):
         self._problem = OSError(code, errno.errorcode[code])
         self._calls = 0
 
-    def receive(self, descriptor: int) -> int:
+    def receive(self, descriptor: int, shape: Shape) -> int:
         """Receive, or fail."""
         if self._fails == ("receive", self._calls):
             self._fails = None
             raise self._problem
         self._calls += 1
-        return super().receive(descriptor)
+        return super().receive(descriptor, shape)
 
     def send(self, descriptor: int, start: int, end: int) -> int:
         """Send up to the one that fails, as sendmmsg(2) does; then fail once."""

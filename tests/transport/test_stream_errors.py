@@ -45,9 +45,9 @@ def test_a_send_that_fails_once(wire: Wire, code: int) -> None:
 @pytest.mark.parametrize("code", CODES, ids=errno.errorcode.get)
 def test_a_read_that_fails(wire: Wire, code: int, reflecting: bool) -> None:
     """No traceback: nothing to read is not an error, and any other error ends this connection."""
+    wire.fail("recv_into", code)
     if reflecting:
         wire.ours.reflect(Reflected())
-    wire.fail("recv_into", code)
     wire.peer.sendall(b"x")
     wire.turn()
     assert wire.protocol.events == ([] if code == errno.EAGAIN else ["ConnectionLost"])
@@ -66,8 +66,8 @@ class Reflected:
 def test_reflecting(wire: Wire) -> None:
     """The transport sends back what comes, counts it, and stops when told."""
     reflected = Reflected()
-    wire.ours.reflect(reflected)
     wire.fail("send", errno.EAGAIN)
+    wire.ours.reflect(reflected)
     heard = b""
     for at in range(0, 90_000, 3_000):
         wire.peer.sendall(numbered(90_000)[at : at + 3_000])
