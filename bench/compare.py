@@ -28,8 +28,8 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser("python -m bench.compare", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each server (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=20, help="turns of each server (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="length of a turn (%(default)s)")
     parser.add_argument("--load", type=Load.parse, action="append", help=f"default: {' '.join(LOADS)}")
     parser.add_argument(
         "--server", type=peers.named, action="append", default=[], metavar="NAME=COMMAND", help="with PORT in it"

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 from argparse import ArgumentTypeError
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -166,16 +166,25 @@ class Result:
 def take_turns(
     servers: Iterable[Server], load: Load, rounds: int, seconds: float, work: Path, base: str = "C"
 ) -> dict[str, Result]:
-    """Measure those servers that answer the load, in turns, and compare them with the one that is named `base`."""
-    taking_part = [server for server in servers if load.answered_over in server.protocols]
-    samples: dict[str, list[Sample]] = {server.name: [] for server in taking_part}
-    for number in range(rounds):
-        for server in taking_part:
-            with Generator(load, server, work) as generator:
+    """
+    Measure those servers that answer the load, in turns, and compare them with the one that is named `base`.
+
+    A shared machine is slower and faster from one second to the next. Many short rounds find each server in the same
+    conditions as its base; the connections of all stay open meanwhile, and are idle in the turns of the others.
+    """
+    with ExitStack() as stack:
+        generators = {
+            server.name: stack.enter_context(Generator(load, server, work))
+            for server in servers
+            if load.answered_over in server.protocols
+        }
+        samples: dict[str, list[Sample]] = {name: [] for name in generators}
+        for number in range(rounds):
+            for name, generator in generators.items():
                 generator.run(seconds * WARM_UP)
                 sample = generator.run(seconds)
-            samples[server.name].append(sample)
-            progress(f"{load} round {number + 1} of {rounds}: {server.name} {sample.cpu_us:.2f} µs/message")
+                samples[name].append(sample)
+                progress(f"{load} round {number + 1} of {rounds}: {name} {sample.cpu_us:.2f} µs/message")
     progress("")
     return {name: summary(of, samples[base]) for name, of in samples.items()}
 

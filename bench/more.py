@@ -187,8 +187,8 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m bench.more", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; all of them if none is named")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each server (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=8, help="turns of each server (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn (%(default)s)")
     options = parser.parse_args()
     for unknown in set(options.part) - set(PARTS):
         parser.error(f"there is no part {unknown}")

@@ -169,31 +169,35 @@ class Echoing:
     def _copying(self, reflected: Reflected) -> Callable[[], Ending]:
         """Make what reads small echoes, which are copied in and out, while nothing waits to be sent."""
         receive, send = self.socket.recv_into, self.socket.send
-        clock, tally, buffer = reflected.patience, reflected.tally, _BUFFER
-        large = LARGE
+        clock, tally = reflected.patience, reflected.tally
+        # Most peers send messages of one length, so the last one's view of the buffer does for the next.
+        length, piece = 0, _BUFFER[:0]
 
         def copy() -> Ending:
+            nonlocal length, piece
             try:
-                size = receive(buffer)
+                size = receive(_BUFFER)
             except BlockingIOError:
                 return None
             except OSError as problem:
                 return self._lost(problem)
             if not size:
                 return CONNECTION_DONE
+            if size != length:
+                length, piece = size, _BUFFER[:size]
             reflected.active = clock.now
             tally.received_bytes += size
             tally.sent_bytes += size
             tally.messages_received += 1
             tally.messages_sent += 1
             try:
-                sent = send(buffer[:size])
+                sent = send(piece)
             except OSError:
                 sent = 0
-            if sent == size < large:
+            if sent == size < LARGE:
                 return None
             if sent < size:
-                self._keep(bytes(buffer[sent:size]))
+                self._keep(bytes(_BUFFER[sent:size]))
                 return None
             pipe = self._large_pipe()
             if pipe is not None and pipe.able:

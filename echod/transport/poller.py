@@ -88,7 +88,7 @@ class Poller:
         end = now + _LONG
         linger = _LINGER if now - self._left < _LINGER else 0
         wait: float = 0
-        find = self._targets.get
+        find, only_in = self._targets.get, _IN
         while self._epoll is not None:
             self._fresh.clear()
             ready = self._epoll.poll(wait, _BATCH)
@@ -97,7 +97,7 @@ class Poller:
                 if found is None:
                     continue
                 target, read = found
-                if event == _IN:
+                if event == only_in:
                     try:
                         why = read()
                     except Exception as problem:  # noqa: BLE001 - whatever a protocol raises costs its connection

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.daemon import LIMIT, Daemon, environment
+from tests.system.daemon import LIMIT, Daemon, environment, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,6 +157,7 @@ def test_the_tutorials_clients_against_the_embedded_default(tmp_path: Path, netw
 def test_the_line_that_the_daemon_says_to_try(tmp_path: Path, network: list[str]) -> None:
     """The first thing a newcomer is told to type names an address that is really served."""
     with Daemon(tmp_path, None, prefix=network) as daemon:
+        wait_until(lambda: daemon.log.rpartition(" try: ")[2].endswith("\n"), "it says what to try")
         tried = daemon.log.rpartition(" try: ")[2].split()
         assert tried[-3:] == ["send", "tcp:127.0.0.1:55555", "hello"]
         assert run(network, ASK, tried[-2]) == "b'hi'\n"
