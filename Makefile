@@ -16,7 +16,7 @@ MAKEFLAGS += --no-print-directory
 # The goals below use the same ports and the same two cores.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test fleet soak lint packaging check bench measure manual clean
+.PHONY: help run test paths fleet soak lint packaging check bench measure manual clean
 
 help: ## show this list
 	@echo 'make GOAL, where GOAL is one of'
@@ -34,6 +34,13 @@ else
 	.venv-test/bin/pytest --numprocesses 2 --dist loadfile --ignore $(FLOODS)
 	.venv-test/bin/pytest $(FLOODS)
 endif
+
+WIDELY := --numprocesses 2 --dist loadfile --ignore $(FLOODS) --ignore tests/system/systemd
+paths: .venv-test/installed ## run the tests on the asyncio reactor, then on the plain path of TCP and UDP
+	ECHOD_TEST_REACTOR=asyncio .venv-test/bin/pytest --reactor=asyncio $(WIDELY)
+	ECHOD_TEST_REACTOR=asyncio .venv-test/bin/pytest --reactor=asyncio $(FLOODS)
+	ECHOD_PLAIN=1 .venv-test/bin/pytest $(WIDELY)
+	ECHOD_PLAIN=1 .venv-test/bin/pytest $(FLOODS)
 
 # One step may take longer there than the tests below may in all.
 fleet: .venv-test/installed .venv-fleet/installed ## prove the image, Kubernetes and Ansible, as root; ARGS as above

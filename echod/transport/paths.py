@@ -1,9 +1,10 @@
 """
 Which way bytes take: the fast one, or the plain one that works everywhere.
 
-Fast streams are polled in an epoll of their own (`echod.transport.poller`), and echoed from the buffer they were read
-into; fast datagrams go in batches (`echod.transport.reflect`), where the answer is the datagram itself. The plain way
-is Twisted's reactor for each connection, and one system call for each datagram. Both send the same.
+Fast streams are polled in an epoll of their own (`echod.transport.poller`), and where the answer is the message itself
+they are echoed from the buffer they were read into, or through a pipe (`echod.transport.echoing`); fast datagrams go in
+batches (`echod.transport.reflect`), where the answer is the datagram itself. The plain way is Twisted's reactor for
+each connection, and one system call for each datagram. Both send the same.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ enough for `READ_SIZE` bytes that came in packets of an Ethernet.
 _UNABLE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
 """What a kernel says, or a filter of system calls, that does not let sockets be spliced."""
 
-
 # A Python without splice has no such constant, either.
 _NONBLOCK: int = getattr(os, "SPLICE_F_NONBLOCK", 0)
 
