@@ -52,6 +52,7 @@ _ANCILLARY = 256
 # Linux: <asm-generic/socket.h>; <linux/sock_diag.h> has the nine numbers, the last of which counts drops.
 _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32
 _SO_MEMINFO = 55
+_SO_TIMESTAMP = 29
 _MEMINFO = struct.Struct("9I")
 
 Name = Any
@@ -88,6 +89,8 @@ def prepare(sock: socket.socket) -> bool:
     _enlarge(sock, socket.SO_SNDBUF, _SO_SNDBUFFORCE, SEND_BUFFER)
     if _has_one_address(sock):
         return False
+    # A socket that was passed may bring timestamps (Timestamping= in a systemd.socket); nobody can send one back.
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMP, 0)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:

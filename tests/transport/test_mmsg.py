@@ -46,9 +46,11 @@ class Screen(Welcomes):
 class Pair:
     """A port, and a client that hears only what comes from the address that it sends to."""
 
-    def __init__(self, batch: Batch, kind: tuple[int, str, int, str]) -> None:
+    def __init__(self, batch: Batch, kind: tuple[int, str, int, str], option: int | None = None) -> None:
         family, bound, client_family, address = kind
         sock = socket.socket(family, socket.SOCK_DGRAM)
+        if option is not None:
+            sock.setsockopt(socket.SOL_SOCKET, option, 1)
         sock.bind((bound, 0))
         port = sock.getsockname()[1]
         self.screen = Screen()
@@ -102,3 +104,15 @@ def test_the_largest_in_each_place(pairs: list[Pair], kind: int) -> None:
     for size in (1, LARGEST_4, 2, LARGEST_4, 3):
         datagrams = [numbered(size), numbered(LARGEST_4)[1:], b""]
         assert pairs[kind].exchange(datagrams) == datagrams
+
+
+SO_TIMESTAMP, SO_TIMESTAMPNS = 29, 35
+
+
+@pytest.mark.parametrize("option", [SO_TIMESTAMP, SO_TIMESTAMPNS])
+@pytest.mark.parametrize("kind", range(len(KINDS)))
+def test_a_passed_socket_that_brings_timestamps(kind: int, option: int) -> None:
+    """They would come before the packet information, and the kernel refuses to send them back."""
+    pair = Pair(Batch(), KINDS[kind], option)
+    assert pair.exchange([b"a", b"b"]) == [b"a", b"b"]
+    pair.close()
